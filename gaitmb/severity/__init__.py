@@ -1,0 +1,1 @@
+"""Severity: classifiers, splits that keep participants whole, metrics with intervals."""
