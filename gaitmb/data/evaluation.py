@@ -175,6 +175,16 @@ class Evaluation:
     comparisons: Mapping[str, Mapping[str, Interval]]
     provenance: Mapping[str, Any]
 
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What has to be said loudly wherever a figure of this evaluation is shown; may be empty."""
+        said = []
+        if self.cohort["synthetic"]:
+            said.append("SYNTHETIC COHORT: these walks were simulated; no figure says anything of people")
+        if not self.encoder["trained"]:
+            said.append("UNTRAINED ENCODER: its weights are random, so that it is only a random projection")
+        return tuple(said)
+
     def to_dict(self) -> dict[str, Any]:
         """The document of ``evaluation.json``."""
         return {
