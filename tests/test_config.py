@@ -17,7 +17,8 @@ def _study(tmp_path: Path, text: str) -> Path:
 def test_a_study_file_becomes_the_settings_it_names(tmp_path: Path) -> None:
     path = _study(
         tmp_path,
-        'cohort = "demo"\nseed = 3\n[encoder]\nrate_hz = 50\n[severity]\nprotocol = "kfold"\nfolds = 5\n',
+        'cohort = "demo"\nseed = 3\n[encoder]\nrate_hz = 50\n'
+        '[severity]\nprotocol = "kfold"\nfolds = 5\n',
     )
     config = StudyConfig(**read_config(path))
     assert config == StudyConfig(

@@ -180,9 +180,13 @@ class Evaluation:
         """What has to be said loudly wherever a figure of this evaluation is shown; may be empty."""
         said = []
         if self.cohort["synthetic"]:
-            said.append("SYNTHETIC COHORT: these walks were simulated; no figure says anything of people")
+            said.append(
+                "SYNTHETIC COHORT: these walks were simulated; no figure says anything of people"
+            )
         if not self.encoder["trained"]:
-            said.append("UNTRAINED ENCODER: its weights are random, so that it is only a random projection")
+            said.append(
+                "UNTRAINED ENCODER: its weights are random, so that it is only a random projection"
+            )
         return tuple(said)
 
     def to_dict(self) -> dict[str, Any]:

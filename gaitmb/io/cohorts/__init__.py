@@ -97,7 +97,7 @@ def open_cohort(spec: str) -> CohortListing:
     Parameters
     ----------
     spec
-        A built-in name (``demo``), ``name:folder`` (``calgary:data/calgary``), or the path of a manifest.
+        A built-in name (``demo``), ``name:folder`` (``calgary:data/calgary``), or a manifest's path.
 
     Raises
     ------

@@ -1,0 +1,340 @@
+"""Files of gaitmb's own: written whole or not at all, found again by their content.
+
+Two places are kept. The cache holds one embedding per clip under the SHA-256 of everything it was made
+from; nothing in it names a participant. A results folder holds what one run of ``classify`` found:
+
+=====================  =================================================================================
+``evaluation.json``    metrics with intervals, baselines, provenance
+``predictions.csv``    one row per walk, out of fold
+``embeddings.parquet`` one row per clip; ``embeddings.json`` says how to read the vectors
+``gait_features.csv``  one row per walk, one column per gait feature
+``failures.csv``       one row per walk that could not be used
+``walks.csv``          one row per walk that was used: what the cohort said of it, and its pose file
+``poses/``             the pose of each walk as embedded, and in 3D where it was recorded so
+``report.html``        the report, self-contained
+=====================  =================================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gaitmb.data.embedding import CLIP_COLUMNS
+from gaitmb.data.evaluation import Evaluation
+from gaitmb.data.pose import PoseSequence
+from gaitmb.data.walk import Failure
+from gaitmb.errors import ConfigurationError, ReadError
+from gaitmb.io.keypoints import read_pose, write_pose
+
+__all__ = [
+    "EmbeddingCache",
+    "StoredResults",
+    "default_cache_folder",
+    "failures_frame",
+    "list_results",
+    "read_embeddings",
+    "read_results",
+    "read_walk_pose",
+    "replacing",
+    "store_pose",
+    "write_csv",
+    "write_embeddings",
+    "write_json",
+    "write_text",
+]
+
+ID_COLUMNS = ("participant_id", "session_id", "walk_id")
+FAILURE_COLUMNS = (*ID_COLUMNS, "row", "column", "stage", "reason", "what_to_do")
+_TEXT_COLUMNS = (*ID_COLUMNS, "medication", "rating", "predicted", "view", "pose", "pose_3d", "stage")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file under a temporary name, sync it, and only then give it its own.
+
+    Whoever reads `path` sees the old content or the new, never a part; when the block raises, the old
+    content stays.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with replacing(folder / "a.txt") as file:
+    ...     _ = file.write(b"whole")
+    >>> [entry.name for entry in folder.iterdir()]
+    ['a.txt']
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write strict JSON (no NaN), whole or not at all."""
+    write_text(path, json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table as CSV, whole or not at all; what is missing stays empty."""
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def default_cache_folder() -> Path:
+    """``$GAITMB_CACHE``, else the user's cache folder of this system."""
+    import platformdirs
+
+    chosen = os.environ.get("GAITMB_CACHE")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("gaitmb", appauthor=False))
+
+
+@dataclass(frozen=True)
+class EmbeddingCache:
+    """Embeddings of clips on disk, addressed by what they were made from.
+
+    Parameters
+    ----------
+    folder
+        Where they lie; made when the first is written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> cache = EmbeddingCache(Path(tempfile.mkdtemp()))
+    >>> key = cache.key(np.zeros((16, 17, 3), np.float32), "weights")
+    >>> cache.read(key) is None
+    True
+    >>> cache.write(key, np.ones((2, 17, 4), np.float32))
+    >>> cache.read(key).shape
+    (2, 17, 4)
+    """
+
+    folder: Path
+
+    def key(self, clip: NDArray[np.float32], *made_with: str) -> str:
+        """SHA-256 of the clip's numbers and shape and of everything it is embedded with."""
+        digest = hashlib.sha256(repr((clip.shape, clip.dtype.str, *made_with)).encode())
+        digest.update(np.ascontiguousarray(clip).tobytes())
+        return digest.hexdigest()
+
+    def _path(self, key: str) -> Path:
+        return self.folder / "embeddings" / key[:2] / f"{key}.npy"
+
+    def read(self, key: str) -> NDArray[np.float32] | None:
+        """The stored embedding; None where there is none, or where its file was damaged."""
+        try:
+            with self._path(key).open("rb") as file:
+                digest, content = file.read(32), file.read()
+        except OSError:
+            return None
+        if hashlib.sha256(content).digest() != digest:
+            return None
+        vector = np.load(io.BytesIO(content), allow_pickle=False)
+        return np.asarray(vector, dtype=np.float32)
+
+    def write(self, key: str, vector: NDArray[np.float32]) -> None:
+        """Store an embedding with its checksum."""
+        buffer = io.BytesIO()
+        np.save(buffer, vector, allow_pickle=False)
+        with replacing(self._path(key)) as file:
+            file.write(hashlib.sha256(buffer.getvalue()).digest())
+            file.write(buffer.getvalue())
+
+
+def store_pose(folder: Path, pose: PoseSequence) -> str:
+    """Put a pose into a results folder under its content's name, and return that name."""
+    buffer = io.BytesIO()
+    write_pose(buffer, pose)
+    name = f"{hashlib.sha256(buffer.getvalue()).hexdigest()[:16]}.npz"
+    path = folder / "poses" / name
+    if not path.exists():
+        with replacing(path) as file:
+            file.write(buffer.getvalue())
+    return name
+
+
+def write_embeddings(
+    folder: Path,
+    clips: pd.DataFrame,
+    vectors: Iterable[NDArray[np.float32]],
+    sidecar: dict[str, Any],
+) -> None:
+    """Write ``embeddings.parquet`` clip by clip, and its sidecar ``embeddings.json``.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    clips
+        Columns of :data:`~gaitmb.data.embedding.CLIP_COLUMNS`, one row per clip.
+    vectors
+        One embedding ``(2, J, C)`` per clip, in the same order; taken one at a time.
+    sidecar
+        What is worth knowing about them; the shape is added.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in ID_COLUMNS),
+            ("start", pa.int32()),
+            ("end", pa.int32()),
+            ("vector", pa.list_(pa.float32())),
+        ]
+    )
+    shape: list[int] = []
+    with (
+        replacing(folder / "embeddings.parquet") as file,
+        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
+        for row, vector in zip(clips[list(CLIP_COLUMNS)].itertuples(index=False), vectors, strict=True):
+            shape = list(vector.shape)
+            columns = [*([value] for value in row), [vector.reshape(-1)]]
+            writer.write_table(pa.table(columns, schema=schema))
+    write_json(
+        folder / "embeddings.json",
+        {
+            **sidecar,
+            "vector_shape": shape,
+            "vector_axes": ["mean, standard deviation over time", "joint", "feature"],
+        },
+    )
+
+
+def read_embeddings(folder: Path) -> tuple[pd.DataFrame, NDArray[np.float32]]:
+    """Read the clips and their vectors ``(n_clips, 2, J, C)`` from a results folder."""
+    import pyarrow.parquet as pq
+
+    with contextlib.closing(pq.ParquetFile(folder / "embeddings.parquet")) as file:
+        table = file.read()
+    shape = json.loads((folder / "embeddings.json").read_text("utf-8"))["vector_shape"]
+    vectors = np.asarray(table["vector"].combine_chunks().flatten(), dtype=np.float32)
+    clips = table.drop_columns(["vector"]).to_pandas()
+    return clips, vectors.reshape(len(clips), *shape)
+
+
+def failures_frame(failures: Sequence[Failure]) -> pd.DataFrame:
+    """The failures table, in a fixed order; empty with all its columns where nothing failed."""
+    rows = [{name: getattr(failure, name) for name in FAILURE_COLUMNS} for failure in sorted(failures)]
+    return pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+
+
+@dataclass(frozen=True, eq=False)
+class StoredResults:
+    """What one run of ``classify`` stored.
+
+    Parameters
+    ----------
+    folder
+        Where it lies.
+    evaluation
+        Metrics, baselines, provenance.
+    predictions, failures, walks, gait_features
+        The tables of the same names; identities, ratings and other names are text, and empty text where
+        missing, numbers are NaN where missing.
+    """
+
+    folder: Path
+    evaluation: Evaluation
+    predictions: pd.DataFrame
+    failures: pd.DataFrame
+    walks: pd.DataFrame
+    gait_features: pd.DataFrame
+
+
+def read_results(folder: Path) -> StoredResults:
+    """Read a results folder.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder holds no results, or those of another version.
+    """
+    try:
+        document = json.loads((folder / "evaluation.json").read_text("utf-8"))
+        tables = {
+            name: _read_csv(folder / f"{name}.csv")
+            for name in ("predictions", "failures", "walks", "gait_features")
+        }
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            "the folder holds no complete results",
+            expected="what gaitmb classify writes",
+            remedy="Run: gaitmb classify --cohort demo",
+        ) from error
+    return StoredResults(folder, Evaluation.from_dict(document), **tables)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    header = pd.read_csv(path, nrows=0).columns
+    text = {name: str for name in header if name in _TEXT_COLUMNS}
+    return pd.read_csv(
+        path,
+        dtype=text,
+        keep_default_na=False,
+        na_values={name: [""] for name in header if name not in text},
+    )
+
+
+def list_results(root: Path) -> list[Path]:
+    """Results folders: `root` itself, or those directly in it, the newest first."""
+    if (root / "evaluation.json").is_file():
+        return [root]
+    found = [path.parent for path in root.glob("*/evaluation.json")]
+    return sorted(found, key=lambda path: (-(path / "evaluation.json").stat().st_mtime, path.name))
+
+
+def read_walk_pose(
+    folder: Path, participant_id: str, session_id: str, walk_id: str
+) -> tuple[PoseSequence, PoseSequence | None]:
+    """The stored pose of one walk: as embedded, and in 3D where it was recorded so.
+
+    Raises
+    ------
+    ReadError
+        The folder has no such walk.
+    """
+    walks = _read_csv(folder / "walks.csv")
+    wanted = (
+        (walks["participant_id"] == participant_id)
+        & (walks["session_id"] == session_id)
+        & (walks["walk_id"] == walk_id)
+    )
+    if not wanted.any():
+        raise ReadError("the results hold no such walk", expected="a walk of walks.csv")
+    row = walks.loc[wanted].iloc[0]
+    pose_3d = read_pose(folder / "poses" / row["pose_3d"]) if row["pose_3d"] else None
+    return read_pose(folder / "poses" / row["pose"]), pose_3d
