@@ -87,16 +87,18 @@ def _content(path: Path, limit: int, refuse: type[GaitmbError]) -> bytes:
 
 def _decode(content: bytes, refuse: type[GaitmbError]) -> str:
     encoding = next((name for bom, name in _BOMS if content.startswith(bom)), None)
-    if encoding is None and b"\0" in content[:4096]:
-        # ASCII in UTF-16 without its mark has every second byte zero.
-        even, odd = content[0:4096:2].count(0), content[1:4096:2].count(0)
-        encoding = "utf-16-le" if odd > even else "utf-16-be"
+    if encoding is None:
+        # Latin text in UTF-16 without its mark has nearly every second byte zero.
+        head = content[: min(4096, len(content) // 2 * 2)]
+        zeros = {"utf-16-be": head[0::2].count(0), "utf-16-le": head[1::2].count(0)}
+        likely = max(zeros, key=lambda name: zeros[name])
+        encoding = likely if zeros[likely] * 4 > len(head) else "utf-8"
     try:
-        text = content.decode(encoding or "utf-8")
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
         row = content[: error.start].count(b"\n") + 1
         raise refuse(
-            f"row {row} is not {(encoding or 'utf-8').upper()}",
+            f"row {row} is not {encoding.upper()}",
             expected="text in UTF-8 or UTF-16",
             remedy="Save it again as 'CSV UTF-8'",
         ) from error
