@@ -233,7 +233,8 @@ def _animation(pose: PoseSequence, positions: Array, max_frames: int, decimals: 
         )
         for number in shown
     ]
-    first = frames[0].data if frames else _traces(positions[:0].reshape(0, 1), pose.skeleton, decimals)
+    nothing = np.full(positions.shape[1:], np.nan)
+    first = frames[0].data if frames else _traces(nothing, pose.skeleton, decimals)
     figure = go.Figure(data=first, frames=frames)
     if len(frames) < 2:
         return figure

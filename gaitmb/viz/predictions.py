@@ -140,7 +140,7 @@ def predicted_against_rated(
     row = sessions["participant_id"].map({name: n for n, name in enumerate(participants)})
     sessions["at"] = row + ((line + 0.5) / lines - 0.5) * 0.8
     what = "expected severity in points" if ordinal else "predicted class"
-    figure = new_figure(f"Rated class and {what}, per participant and session", 170 + 15 * len(sessions))
+    figure = new_figure(f"Rated class and {what}, per participant and session", 230 + 15 * len(sessions))
     rated = sessions[sessions["rated_at"].notna()]
     agrees = rated["rating"] == rated["predicted"]
     for part, name, colour, dash in (
@@ -175,6 +175,7 @@ def predicted_against_rated(
                 ],
                 hovertemplate="%{text}<extra></extra>",
             )
+    figure.update_layout(margin_t=120)  # the legend may need three lines
     ends = [min(place.values(), default=0) - 0.3, max(place.values(), default=0) + 0.3]
     figure.update_xaxes(
         title_text="Severity (points)" if ordinal else "Class",
@@ -219,7 +220,12 @@ def class_distribution(predictions: pd.DataFrame, classes: Sequence[str]) -> go.
             cliponaxis=False,
             marker={
                 "color": colour,
-                "pattern": {"shape": pattern, "fgcolor": "white", "solidity": 0.2},
+                "pattern": {
+                    "shape": pattern,
+                    "fgcolor": "white",
+                    "fillmode": "overlay",
+                    "solidity": 0.2,
+                },
             },
             hovertemplate="%{x}: %{y} walks<extra>" + label + "</extra>",
         )
