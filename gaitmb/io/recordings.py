@@ -16,6 +16,9 @@ from gaitmb.errors import ReadError
 __all__ = ["READERS", "locate", "read_recording", "same_content"]
 
 
+_MAX_DURATION_S = 7200.0
+
+
 @dataclass(frozen=True)
 class _Hints:
     """What the manifest says of a recording; None where it says nothing."""
@@ -100,7 +103,8 @@ def read_recording(
     Raises
     ------
     ReadError
-        The extension is unknown, the file cannot be read, or its skeleton is not `skeleton`.
+        The extension is unknown, the file cannot be read, its skeleton is not `skeleton`, or it lasts
+        longer than two hours.
     """
     kind = ".json" if path.is_dir() else path.suffix.lower()
     if kind not in READERS:
@@ -116,6 +120,12 @@ def read_recording(
             f"the joints are {pose.skeleton.name}",
             expected=f"{skeleton}, as the manifest says",
             remedy="Correct its column skeleton or leave it empty",
+        )
+    if pose.duration_s > _MAX_DURATION_S:
+        raise ReadError(
+            f"a walk of {pose.duration_s:.0f} s",
+            expected=f"at most {_MAX_DURATION_S:.0f}",
+            remedy="Check its times, or cut the walk out of the recording",
         )
     return pose
 
