@@ -59,6 +59,8 @@ class ExampleResults:
             walks[column] = ""
         features = walks[["participant_id", "session_id", "walk_id"]].copy()
         features["cadence_spm"] = 100.0 + np.arange(len(features))
+        features["speed_ll_per_s"] = 1.4
+        features["step_regularity"] = 0.9
         features["arm_swing_left_deg"] = np.where(np.arange(len(features)) % 3, 12.5, np.nan)
         store.write_json(folder / "evaluation.json", self.evaluation.to_dict())
         store.write_csv(folder / "predictions.csv", self.predictions)
@@ -207,6 +209,7 @@ def _example(name, scale, rows, *, synthetic, trained, failures=(), ordinal=True
             "licence": "Apache-2.0",
         },
         classifier="logistic",
+        notes=("class <3> was rated in one participant only",),
         metrics=metrics,
         baselines=baselines,
         comparisons=comparisons,

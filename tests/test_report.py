@@ -108,6 +108,11 @@ def test_metrics_that_do_not_exist_are_a_dash_with_their_reason(named_page):
     assert "the classes have names, not an order" in text
 
 
+def test_what_limits_the_result_is_noted_beside_the_figures(ordinal_page):
+    text = _Page(ordinal_page).text
+    assert text.index("class <3> was rated in one participant only") < text.index("Which classes")
+
+
 def test_what_was_left_out_is_listed_with_reason_and_remedy(named_page, ordinal_page):
     assert "S9 ses0 01 12 path read the file is empty Record the walk again" in _Page(named_page).text
     assert "every walk of the cohort could be used" in _Page(ordinal_page).text

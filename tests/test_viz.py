@@ -68,6 +68,11 @@ def test_certainty_of_one_class_is_that_class_in_points():
     assert viz.expected_severity(table, CLASSES).tolist() == [3.0, 0.0]
 
 
+def test_probabilities_as_they_stand_in_the_file_are_numbers():
+    table = pd.DataFrame({"p0": ["0.250000"], "p1": ["0.750000"]})
+    assert viz.expected_severity(table, CLASSES).tolist() == [0.75]
+
+
 def test_named_classes_have_no_mean():
     with pytest.raises(ConfigurationError, match="names"):
         viz.expected_severity(pd.DataFrame({"pN": [1.0]}), ("N",))

@@ -32,6 +32,9 @@ for reason in sorted({interval.reason for interval in metrics.metrics.values() i
     named = [viz.METRIC_LABELS[name] for name in METRICS if metrics.metrics[name].reason == reason]
     st.info(f"{', '.join(named)}: {plain(reason)}.")
 
+for note in evaluation.notes:
+    st.info(plain(note))
+
 if not metrics.n_scored:
     st.info(f"There are no {unit} to score.")
 else:

@@ -15,13 +15,17 @@ UNITS = {
     "mm": "mm",
     "m": "m",
     "mps": "m/s",
-    "px": "px",
     "deg": "degrees",
-    "percent": "%",
+    "pct": "%",
     "ll": "leg lengths",
-    "lls": "leg lengths/s",
-    "bh": "body heights",
+    "ll_per_s": "leg lengths/s",
 }
+
+
+def ending(name: str) -> str:
+    """Find the unit at the end of a feature's name; empty where it has none."""
+    return max((unit for unit in UNITS if name.endswith(f"_{unit}")), key=len, default="")
+
 
 results = current_results()
 classes = results.evaluation.cohort["scale"]["classes"]
@@ -83,14 +87,10 @@ with right:
     if key not in mine.index or not names:
         st.markdown("None are stored for this walk.")
     else:
-        endings = [name.rsplit("_", 1)[-1] for name in names]
         rows = pd.DataFrame(
             {
-                "Feature": [
-                    (name.removesuffix(f"_{end}") if end in UNITS else name).replace("_", " ")
-                    for name, end in zip(names, endings, strict=True)
-                ],
-                "Unit": [UNITS.get(end, "–") for end in endings],
+                "Feature": [name.removesuffix(f"_{ending(name)}").replace("_", " ") for name in names],
+                "Unit": [UNITS.get(ending(name), "–") for name in names],
                 "This walk": pd.to_numeric(mine.loc[key]).to_numpy(),
                 "Median of the cohort": mine.median().to_numpy(),
             }

@@ -73,7 +73,7 @@ def expected_severity(predictions: pd.DataFrame, classes: Iterable[str]) -> pd.S
     if not all(name.isdecimal() for name in columns):
         raise ConfigurationError("the mean of classes that are names", expected="numbered classes")
     points = np.array([float(name) for name in columns])
-    values = predictions[list(columns.values())].to_numpy(dtype=float) @ points
+    values = predictions[list(columns.values())].astype(float).to_numpy() @ points
     return pd.Series(values, index=predictions.index, name="expected_severity")
 
 
@@ -105,6 +105,7 @@ def average_sessions(predictions: pd.DataFrame, classes: Iterable[str]) -> pd.Da
     columns = probability_columns(predictions, classes)
     names = ["participant_id", "session_id", "medication", "rating"]
     walks = predictions.assign(rating=predictions["rating"].fillna("").astype(str))
+    walks = walks.astype(dict.fromkeys(columns.values(), float))
     groups = walks.groupby(names, sort=True)
     sessions = groups[list(columns.values())].mean()
     sessions.insert(0, "n_walks", groups.size())

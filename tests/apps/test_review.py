@@ -148,6 +148,8 @@ def test_a_walk_shows_its_rating_features_with_units_and_both_skeletons(
     features = app.dataframe[0].value.set_index("Feature")
     assert features.loc["cadence", "Unit"] == "steps/min"
     assert features.loc["cadence", "This walk"] == 100
+    assert features.loc["speed", "Unit"] == "leg lengths/s"
+    assert features.loc["step regularity", "Unit"] == "–"
     assert len(app.get("plotly_chart")) == 3
 
 
@@ -189,6 +191,7 @@ def test_ordinal_metrics_that_do_not_exist_are_explained(monkeypatch, tmp_path, 
     named_results.write(tmp_path / "sides")
     app = opened(monkeypatch, tmp_path, "evaluation")
     assert "names, not an order" in words(app.info)
+    assert "rated in one participant only" in words(app.info)
 
 
 def test_text_of_the_data_is_no_markdown(monkeypatch, tmp_path, named_results):
