@@ -321,8 +321,9 @@ def _tracks_by_place(frames: Mapping[int, list[_Person]], fps: float) -> list[li
         for track in live:
             lost_s = (frame - track[-1].frame) / fps
             reach = min(_NOISE_HEIGHTS + _HEIGHTS_PER_S * lost_s, 1.0)
+            expected = _expected(track, frame)
             for person in people:
-                distance = float(np.linalg.norm(person.centre - track[-1].centre))
+                distance = float(np.linalg.norm(person.centre - expected))
                 share = distance / max(track[-1].height, person.height, 1e-9)
                 if share <= reach:
                     steps.append((share, len(steps), track, person))
@@ -335,3 +336,12 @@ def _tracks_by_place(frames: Mapping[int, list[_Person]], fps: float) -> list[li
         tracks.extend(new)
         live.extend(new)
     return tracks
+
+
+def _expected(track: list[_Person], frame: int) -> NDArray[np.float64]:
+    """Where a body is that goes on as it went, so that two who pass each other are not exchanged."""
+    last, before = track[-1], track[-min(len(track), 6)]
+    if last is before:
+        return last.centre
+    pace = (last.centre - before.centre) / (last.frame - before.frame)
+    return last.centre + pace * min(frame - last.frame, 5)

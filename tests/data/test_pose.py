@@ -5,12 +5,14 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaitmb.data.pose import CoordinateSystem, PoseSequence, mirror, resample, to_h36m17
 from gaitmb.data.skeleton import H36M17, SKELETONS
 from gaitmb.errors import CoordinateError, ReadError
+
+steady = settings(deadline=None, derandomize=True, max_examples=50)
 
 
 @st.composite
@@ -59,6 +61,7 @@ def same(one: PoseSequence, other: PoseSequence) -> None:
 # --- Invariants ---------------------------------------------------------------------------------------
 
 
+@steady
 @given(poses())
 def test_a_joint_without_confidence_has_no_position_and_the_other_way_round(pose):
     assert (np.isnan(pose.positions).all(axis=-1) == (pose.confidence == 0)).all()
@@ -74,6 +77,7 @@ def test_half_a_position_is_no_position():
     assert np.flatnonzero(~pose.valid[0]).tolist() == [3]
 
 
+@steady
 @given(poses())
 def test_a_pose_is_a_copy_that_nobody_can_change(pose):
     for name in ("positions", "confidence", "time_s"):
@@ -85,6 +89,7 @@ def test_a_pose_is_a_copy_that_nobody_can_change(pose):
     assert (copy.positions == 0).all()
 
 
+@steady
 @given(poses())
 def test_a_pose_travels_to_another_process_unchanged(pose):
     same(pickle.loads(pickle.dumps(pose)), pose)  # noqa: S301 - made here
@@ -115,6 +120,7 @@ def test_confidence_that_is_not_positive_means_missing(confidence):
     assert pose.coverage == 0
 
 
+@steady
 @given(poses())
 def test_slices_are_half_open_and_cover_the_walk(pose):
     middle = pose.n_frames // 2
@@ -133,11 +139,13 @@ def test_coordinates_of_another_system_are_refused():
 # --- Mirror -------------------------------------------------------------------------------------------
 
 
+@steady
 @given(poses())
 def test_mirrored_twice_is_the_walk_itself(pose):
     same(mirror(mirror(pose)), pose)
 
 
+@steady
 @given(poses())
 def test_mirroring_may_be_done_before_or_after_the_joints_are_derived(pose):
     same(mirror(to_h36m17(pose)), to_h36m17(mirror(pose)))
@@ -155,6 +163,7 @@ def test_a_mirror_image_is_reflected_within_the_picture_and_seen_from_the_other_
 # --- Resample -----------------------------------------------------------------------------------------
 
 
+@steady
 @given(poses(min_frames=2), st.sampled_from([7.0, 25.0, 30.0, 59.94]))
 def test_resampled_times_are_even_and_within_the_walk(pose, rate_hz):
     even = resample(pose, rate_hz)
@@ -164,12 +173,14 @@ def test_resampled_times_are_even_and_within_the_walk(pose, rate_hz):
     assert pose.time_s[-1] - even.time_s[-1] < (1 + 1e-3) / rate_hz
 
 
+@steady
 @given(poses(min_frames=2), st.sampled_from([10.0, 30.0]))
 def test_resampling_twice_changes_nothing_more(pose, rate_hz):
     once = resample(pose, rate_hz)
     same(resample(once, rate_hz), once)
 
 
+@steady
 @given(poses(min_frames=2), st.floats(5, 120))
 def test_resampled_joints_stay_between_the_frames_they_come_from(pose, rate_hz):
     even = resample(pose, rate_hz)
@@ -184,6 +195,7 @@ def test_resampled_joints_stay_between_the_frames_they_come_from(pose, rate_hz):
     assert even.confidence.max(initial=0) <= pose.confidence.max() + 1e-12
 
 
+@steady
 @given(st.integers(0, 2**32 - 1), st.sampled_from([12.5, 30.0, 100.0]))
 def test_even_motion_stays_even_however_unevenly_it_was_sampled(seed, rate_hz):
     steps_s = np.random.default_rng(seed).uniform(0.01, 0.2, 20)

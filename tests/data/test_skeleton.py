@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaitmb.data.skeleton import (
@@ -17,6 +17,7 @@ from gaitmb.data.skeleton import (
 )
 from gaitmb.errors import UnknownNameError
 
+steady = settings(deadline=None, derandomize=True, max_examples=50)
 skeletons = st.sampled_from(list(SKELETONS.values()))
 
 
@@ -57,6 +58,7 @@ def test_keypoints_stand_where_their_detectors_document_them(skeleton, joint, nu
     assert skeleton.index(joint) == number
 
 
+@steady
 @given(skeletons)
 def test_mirroring_is_its_own_inverse_and_exchanges_left_and_right_only(skeleton):
     order = skeleton.mirrored
@@ -107,6 +109,7 @@ def test_mirroring_agrees_with_the_published_one(shared):
     np.testing.assert_allclose(mirrored, golden["flip_out"], atol=1e-6)
 
 
+@steady
 @given(skeletons, st.integers(0, 2**32 - 1))
 def test_a_derived_joint_is_missing_as_soon_as_one_of_its_keypoints_is(skeleton, seed):
     rng = np.random.default_rng(seed)
@@ -122,6 +125,7 @@ def test_a_derived_joint_is_missing_as_soon_as_one_of_its_keypoints_is(skeleton,
         assert (weights[:, number] == 0).tolist() == missing.tolist()
 
 
+@steady
 @given(skeletons, st.integers(0, 2**32 - 1))
 def test_deriving_and_mirroring_may_change_places(skeleton, seed):
     keypoints = np.random.default_rng(seed).normal(size=(len(skeleton), 2))

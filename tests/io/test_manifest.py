@@ -305,10 +305,12 @@ def test_a_path_twice_is_found_through_links_and_detours(listed, tmp_path):
     assert problems(listed(rows)) == [(2, "path"), (3, "path"), (4, "path")]
 
 
-def test_a_duplicate_of_a_row_that_fails_anyway_leaves_the_other_row_usable(listed, tmp_path):
+def test_of_two_equal_recordings_the_row_without_another_problem_stays(listed, tmp_path):
     (tmp_path / "copy.json").write_text('["a"]')
-    listing = listed([["P1", "on", "1", "a.json", "1"], ["P1", "on", "2", "copy.json", "1"]])
-    assert usable_rows(listing) == [2]
+    rows = [["P1", "on", "1", "a.json", "1", "175"], ["P1", "on", "2", "copy.json", "1", "1.75"]]
+    listing = listed(rows, [*HEADER, "height_m"])
+    assert problems(listing) == [(2, "height_m"), (2, "path")]
+    assert usable_rows(listing) == [3]
 
 
 def test_a_folder_of_openpose_frames_is_one_recording(listed, tmp_path):

@@ -161,14 +161,22 @@ def test_somebody_who_passes_by_is_left_out_by_place(stored):
     np.testing.assert_allclose(pose.joint("nose")[:, 0], 70 + 4 * np.arange(40))
 
 
-def test_track_identities_are_followed_even_where_places_cross(stored):
-    entries = []
-    for n in range(20):
-        entries.append(result(n, person(100 + 40 * n), idx=[7, 9]))
-        if n < 9:
-            entries.append(result(n, person(420 - 40 * n), idx=2.0))
+def test_two_who_pass_each_other_are_not_exchanged(stored):
+    entries = [result(n, person(100 + 10 * n)) for n in range(60)]
+    entries += [
+        result(n, person(655 - 10 * n)) for n in range(20, 45)
+    ]  # side by side at frames 27 and 28
     pose = read_openpose(stored(entries), fps=30)
-    np.testing.assert_allclose(pose.joint("nose")[:, 0], 70 + 40 * np.arange(20))
+    np.testing.assert_allclose(pose.joint("nose")[:, 0], 70 + 10 * np.arange(60))
+
+
+def test_track_identities_are_followed_even_through_a_cut_in_the_video(stored):
+    entries = [result(n, person(100 if n < 10 else 1500), idx=[9, 7]) for n in range(20)]
+    with pytest.raises(QualityError):
+        read_openpose(stored([{**entry, "idx": None} for entry in entries]), fps=30)
+    pose = read_openpose(stored([*entries, result(3, person(500), idx=2.0)]), fps=30)
+    assert pose.valid.all()
+    assert pose.n_frames == 20
 
 
 def test_one_person_whose_identity_changes_stays_one_person(stored):
