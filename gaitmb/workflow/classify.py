@@ -25,7 +25,7 @@ from gaitmb.config import StudyConfig
 from gaitmb.data.cohort import Cohort
 from gaitmb.data.embedding import CLIP_COLUMNS, POOLINGS, EmbeddingTable
 from gaitmb.data.evaluation import Evaluation, Interval, LevelMetrics
-from gaitmb.data.walk import Failure
+from gaitmb.data.walk import Failure, Walk
 from gaitmb.errors import ConfigurationError, NothingUsableError, UnknownNameError
 from gaitmb.workflow.doctor import library_versions
 from gaitmb.workflow.prepare import PreparedWalk, named_encoder, prepare_walks
@@ -321,10 +321,17 @@ def cohort_digest(cohort: Cohort) -> str:
             del said[place]
         document = [*walk.id.key, walk.id.view, said, dict(walk.metadata)]
         digest.update(json.dumps(document, sort_keys=True).encode())
-        if walk.path is not None and walk.path.is_file():
-            with walk.path.open("rb") as file:
+        for path in _files_of(walk):
+            with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def _files_of(walk: Walk) -> list[Path]:
+    """The files that hold a walk: one, or one for each frame in a folder."""
+    if walk.path is None:
+        return []
+    return sorted(walk.path.glob("*.json")) if walk.path.is_dir() else [walk.path]
 
 
 def _sha256(*parts: str) -> str:
