@@ -23,12 +23,11 @@ _REQUIRED = (
     "joblib",
     "pandera",
     "pyarrow",
-    "ezc3d",
     "plotly",
     "jinja2",
     "rich",
 )
-_EXTRAS = {"app": ("streamlit",), "studies": ("statsmodels", "jupytext", "nbclient")}
+_EXTRAS = {"app": ("streamlit",), "excel": ("openpyxl",), "studies": ("statsmodels", "jupytext", "nbclient")}
 
 
 def library_versions(names: tuple[str, ...]) -> dict[str, str]:
