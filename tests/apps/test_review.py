@@ -156,7 +156,7 @@ def test_a_walk_shows_its_rating_features_with_units_and_both_skeletons(
 def test_a_walk_recorded_in_2d_says_so(monkeypatch, tmp_path, named_results):
     named_results.write(tmp_path / "sides")
     app = opened(monkeypatch, tmp_path, "walk")
-    assert "recorded in 2D" in words(app.info)
+    assert "This walk is in 2D" in words(app.info)
     assert len(app.get("plotly_chart")) == 2
 
 
