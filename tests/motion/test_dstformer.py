@@ -112,6 +112,17 @@ def test_padded_frames_change_nothing(wanted: str, length: int, padding: int, va
     np.testing.assert_allclose(masked.numpy(), alone.numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("wanted", ["gradients", "inference"])
+def test_each_clip_of_a_batch_has_its_own_padding(tiny: DSTformer, wanted: str) -> None:
+    clips, lengths = _defined_input(3, 20), [7, 20, 12]
+    valid = torch.arange(20) < torch.tensor(lengths).unsqueeze(1)
+    with torch.inference_mode(wanted == "inference"):
+        together = tiny.represent(clips, valid)
+        for clip, length, found in zip(clips, lengths, together, strict=True):
+            alone = tiny.represent(clip[None, :length])[0]
+            np.testing.assert_allclose(found[:length].numpy(), alone.numpy(), atol=1e-5)
+
+
 def test_padding_without_its_mask_would_change_the_answer(tiny: DSTformer) -> None:
     clip = _defined_input(1, 12)
     padded = torch.cat([clip, torch.zeros(1, 8, 17, 3)], dim=1)
