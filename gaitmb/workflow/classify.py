@@ -113,6 +113,7 @@ def classify(
 
     progress("opening cohort and encoder", 2, 2)
 
+    n_workers = workers or os.cpu_count() or 1
     failures = list(listing.failures)
     prepared: list[PreparedWalk] = []
     for outcome in prepare_walks(
@@ -120,7 +121,7 @@ def classify(
         config,
         cache_folder=embeddings.folder,
         results=folder.resolve(),
-        workers=workers or os.cpu_count() or 1,
+        workers=n_workers,
         progress=progress,
     ):
         if isinstance(outcome, Failure):
@@ -136,7 +137,7 @@ def classify(
         )
 
     table = _embedding_table(prepared, embeddings)
-    judged = _judge(prepared, table, cohort, config, progress)
+    judged = _judge(prepared, table, cohort, config, n_workers, progress)
     evaluation = Evaluation(
         cohort=_cohort_section(cohort, prepared, failures),
         protocol={
@@ -209,6 +210,7 @@ def _judge(
     table: EmbeddingTable,
     cohort: Cohort,
     config: StudyConfig,
+    workers: int,
     progress: Progress,
 ) -> _Judged:
     """Cross-validate the classifier and the baselines through the same folds."""
@@ -252,6 +254,7 @@ def _judge(
             inner_folds=settings.inner_folds,
             seed=config.seed,
             ordinal=cohort.scale.ordinal,
+            n_jobs=1 if name in ("majority", "prior") else workers,
             progress=partial(progress, f"cross-validating {name}"),
         )
         levels[name] = evaluate(

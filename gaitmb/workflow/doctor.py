@@ -27,7 +27,11 @@ _REQUIRED = (
     "jinja2",
     "rich",
 )
-_EXTRAS = {"app": ("streamlit",), "excel": ("openpyxl",), "studies": ("statsmodels", "jupytext", "nbclient")}
+_EXTRAS = {
+    "app": ("streamlit",),
+    "excel": ("openpyxl",),
+    "studies": ("statsmodels", "jupytext", "nbclient"),
+}
 
 
 def library_versions(names: tuple[str, ...]) -> dict[str, str]:
