@@ -121,6 +121,13 @@ def test_what_was_left_out_is_listed_with_reason_and_remedy(named_page, ordinal_
     assert "1 walk was not rated" in _Page(ordinal_page).text
 
 
+def test_a_walk_left_out_for_two_reasons_is_counted_once(named_results):
+    twice = pd.concat([named_results.failures] * 2, ignore_index=True)
+    text = _Page(render_report(named_results.evaluation, named_results.predictions, twice)).text
+    assert "1 walk could not be used; one row for each reason" in text
+    assert text.count("S9 ses0 01") == 2
+
+
 @pytest.mark.parametrize(
     ("low", "high", "words"),
     [(0.1, 0.3, "better than"), (-0.3, -0.1, "worse than"), (-0.1, 0.3, "not told apart from")],

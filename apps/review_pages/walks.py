@@ -40,7 +40,7 @@ counts = st.columns(4)
 counts[0].metric("Walks", len(walks))
 counts[1].metric("Rated", int(rated.sum()))
 counts[2].metric("Predicted otherwise than rated", int(differing.sum()))
-counts[3].metric("Left out", len(results.failures))
+counts[3].metric("Left out", results.evaluation.cohort["n_failed"])
 
 participant_filter, medication_filter, class_filter, show_filter, order = st.columns(5)
 participants = participant_filter.multiselect("Participants", sorted(walks["participant_id"].unique()))

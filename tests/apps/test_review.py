@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -136,6 +137,14 @@ def test_what_was_left_out_is_listed(monkeypatch, tmp_path, named_results):
     named_results.write(tmp_path / "sides")
     app = opened(monkeypatch, tmp_path)
     assert app.dataframe[1].value["reason"].tolist() == ["the file is empty"]
+
+
+def test_a_walk_left_out_for_two_reasons_is_counted_once(monkeypatch, tmp_path, named_results):
+    named_results.failures = pd.concat([named_results.failures] * 2, ignore_index=True)
+    named_results.write(tmp_path / "sides")
+    app = opened(monkeypatch, tmp_path)
+    assert labelled(app.metric, "Left out").value == "1"
+    assert len(app.dataframe[1].value) == 2
 
 
 def test_a_walk_shows_its_rating_features_with_units_and_both_skeletons(
