@@ -87,7 +87,22 @@ def test_the_headline_is_the_weighted_f1_of_walks_with_its_interval(ordinal_resu
     text = _Page(ordinal_page).text
     assert f"Weighted F1, walks {shown.value:.2f}" in text
     assert f"95 % interval {shown.low:.2f} to {shown.high:.2f}" in text
-    assert "8 participants with replacement 2,000 times" in text
+    assert "8 participants with rated walks, with replacement 2,000 times" in text
+
+
+def test_the_bootstrap_is_said_to_draw_only_participants_with_scored_walks(ordinal_results):
+    table = ordinal_results.predictions
+    assert ordinal_results.evaluation.cohort["n_participants"] == table["participant_id"].nunique() == 8
+    scored = {
+        level: dataclasses.replace(metrics, n_participants=number)
+        for number, (level, metrics) in enumerate(ordinal_results.evaluation.metrics.items(), start=6)
+    }
+    evaluation = dataclasses.replace(ordinal_results.evaluation, metrics=scored)
+    back = Evaluation.from_dict(evaluation.to_dict())
+    text = _Page(render_report(back, table, ordinal_results.failures)).text
+    assert "drawing the 6 participants with rated walks" in text
+    assert "Walks: 31 scored, of 6 participants" in text
+    assert "Participant-sessions: 31 scored, of 7 participants" in text
 
 
 def test_synthetic_and_untrained_are_said_before_anything_else(ordinal_page):

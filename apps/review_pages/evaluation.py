@@ -28,7 +28,7 @@ for column, (name, scores) in zip(st.columns(len(methods)), methods.items(), str
     column.caption(str(interval))
 st.caption(
     f"{metrics.n_scored} {unit} scored out of fold ({plain(protocol['name'])}, "
-    f"{protocol['n_folds']} folds); in brackets the interval over participants."
+    f"{protocol['n_folds']} folds); in brackets the interval over {metrics.n_participants} participants."
 )
 
 for reason in sorted({interval.reason for interval in metrics.metrics.values() if interval.reason}):

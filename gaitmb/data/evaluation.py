@@ -100,6 +100,8 @@ class LevelMetrics:
         Counts; rows are rated, columns predicted.
     n_scored
         Cases with a rating.
+    n_participants
+        Participants with such cases: those that the bootstrap draws from.
     n_excluded
         Rated cases left out of this level (a session whose walks were rated differently).
     """
@@ -109,6 +111,7 @@ class LevelMetrics:
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     n_scored: int
+    n_participants: int
     n_excluded: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,6 +124,7 @@ class LevelMetrics:
                 "counts": [list(row) for row in self.confusion],
             },
             "n_scored": self.n_scored,
+            "n_participants": self.n_participants,
             "n_excluded": self.n_excluded,
         }
 
@@ -133,6 +137,7 @@ class LevelMetrics:
             classes=tuple(document["confusion"]["classes"]),
             confusion=tuple(tuple(row) for row in document["confusion"]["counts"]),
             n_scored=document["n_scored"],
+            n_participants=document["n_participants"],
             n_excluded=document["n_excluded"],
         )
 

@@ -194,6 +194,7 @@ def test_the_evaluation_shows_intervals_at_both_levels(monkeypatch, tmp_path, or
     shown = stored["walk"].metrics["weighted_f1"]
     assert app.metric[0].value == f"{shown.value:.2f}"
     assert str(shown) in words(app.caption)
+    assert "the interval over 8 participants" in words(app.caption)
     app.radio[0].set_value("participant_session").run()
     assert str(stored["participant_session"].metrics["weighted_f1"]) in words(app.caption)
 
