@@ -130,6 +130,23 @@ def test_what_limits_the_result_is_noted_beside_the_figures(ordinal_page):
     assert text.index("class <3> was rated in one participant only") < text.index("Which classes")
 
 
+@pytest.mark.parametrize(("n_resamples", "said"), [(1999, True), (2000, False), (5000, False)])
+def test_fewer_than_2000_resamples_are_noted_beside_the_other_limits(ordinal_results, n_resamples, said):
+    evaluation = ordinal_results.evaluation
+    evaluation = dataclasses.replace(
+        evaluation, protocol={**evaluation.protocol, "n_resamples": n_resamples}
+    )
+    text = _Page(render_report(evaluation, ordinal_results.predictions, ordinal_results.failures)).text
+    noted = text[text.index("class <3> was rated") : text.index("Which classes")]
+    assert (f"{n_resamples:,} resamples of participants, fewer than the usual 2,000" in noted) == said
+
+
+def test_whoever_sends_the_page_on_is_told_that_it_names_participants(ordinal_page):
+    footer = ordinal_page[ordinal_page.index("<footer>") :]
+    assert "names participants, sessions and walks as the cohort does" in footer
+    assert "P01" in ordinal_page
+
+
 def test_what_was_left_out_is_listed_with_reason_and_remedy(named_page, ordinal_page):
     assert "S9 ses0 01 12 path read the file is empty Record the walk again" in _Page(named_page).text
     assert "every walk of the cohort could be used" in _Page(ordinal_page).text

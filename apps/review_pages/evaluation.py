@@ -35,7 +35,7 @@ for reason in sorted({interval.reason for interval in metrics.metrics.values() i
     named = [viz.METRIC_LABELS[name] for name in METRICS if metrics.metrics[name].reason == reason]
     st.info(f"{', '.join(named)}: {plain(reason)}.")
 
-for note in evaluation.notes:
+for note in evaluation.limits:
     st.info(plain(note))
 
 if not metrics.n_scored:

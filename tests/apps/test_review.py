@@ -206,6 +206,13 @@ def test_ordinal_metrics_that_do_not_exist_are_explained(monkeypatch, tmp_path, 
     assert "rated in one participant only" in words(app.info)
 
 
+def test_few_resamples_are_noted_beside_the_figures(monkeypatch, tmp_path, named_results):
+    named_results.evaluation.protocol["n_resamples"] = 200
+    named_results.write(tmp_path / "sides")
+    app = opened(monkeypatch, tmp_path, "evaluation")
+    assert "200 resamples of participants, fewer than the usual 2,000" in words(app.info)
+
+
 def test_text_of_the_data_is_no_markdown(monkeypatch, tmp_path, named_results):
     named_results.evaluation.cohort["citation"] = "![x](https://x.example/pixel.png)"
     named_results.write(tmp_path / "sides")
