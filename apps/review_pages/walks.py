@@ -2,11 +2,9 @@
 
 import pandas as pd
 import streamlit as st
-from review_pages.stored import current_results
+from review_pages.stored import IDS, current_results
 
 from gaitmb import viz
-
-IDS = ["participant_id", "session_id", "walk_id"]
 
 results = current_results()
 scale = results.evaluation.cohort["scale"]
