@@ -81,8 +81,12 @@ def _content(path: Path, limit: int, refuse: type[GaitmbError]) -> bytes:
     if len(content) > limit:
         raise refuse(f"the file is larger than {limit >> 20} MiB", remedy="Split it")
     if not content.strip():
-        raise refuse("the file is empty", remedy="Write or copy it again")
+        raise _empty(refuse)
     return content
+
+
+def _empty(refuse: type[GaitmbError]) -> GaitmbError:
+    return refuse("the file is empty", remedy="Write or copy it again")
 
 
 def _decode(content: bytes, refuse: type[GaitmbError]) -> str:
@@ -133,17 +137,24 @@ def read_table(path: Path, refuse: type[GaitmbError]) -> Table:
             raise refuse(f"the file is {what}", expected="CSV or Parquet", remedy="Save it as CSV UTF-8")
     text = _decode(content, refuse)
     first_row = 1
-    declared = re.match(r"sep=(.)\r?\n", text)  # Excel's own way to say it
+    declared = re.match(r"sep=(.)(\r?\n|$)", text)  # Excel's own way to say it
     if declared:
         text, first_row = text[declared.end() :], 2
+    if not text.strip():
+        raise _empty(refuse)
     head = text.lstrip("\r\n").partition("\n")[0]
-    counts = {separator: len(_records(head, separator, refuse)[0]) for separator in _SEPARATORS}
+    # Not strict: behind a quoted name, the separators that are not the file's would be errors.
+    counts = {
+        separator: len(_records(head, separator, refuse, strict=False)[0]) for separator in _SEPARATORS
+    }
     separator = declared[1] if declared else max(_SEPARATORS, key=lambda found: counts[found])
     records = [
         (row, record)
         for row, record in enumerate(_records(text, separator, refuse), first_row)
         if any(cell.strip() for cell in record)
     ]
+    if not records:
+        raise refuse("the file is empty: no cell holds anything", remedy="Write or copy it again")
     header = [name.strip() for name in records[0][1]]
     while header and not header[-1]:
         header.pop()
@@ -160,10 +171,12 @@ def read_table(path: Path, refuse: type[GaitmbError]) -> Table:
     return Table(_named(frame, refuse), ragged, len(header))
 
 
-def _records(text: str, separator: str, refuse: type[GaitmbError]) -> list[list[str]]:
+def _records(
+    text: str, separator: str, refuse: type[GaitmbError], *, strict: bool = True
+) -> list[list[str]]:
     try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
-    except csv.Error as error:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=strict))
+    except (csv.Error, TypeError, ValueError) as error:  # the latter two: no possible separator
         raise refuse(
             f"the table cannot be divided into cells ({error})",
             expected="CSV with every opened quote closed",

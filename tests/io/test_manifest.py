@@ -391,6 +391,16 @@ def test_a_single_byte_encoding_is_refused_because_letters_could_be_wrong(tmp_pa
         list_walks(tmp_path / "mine.csv")
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_quoted_names_are_as_good_as_bare_ones(tmp_path, separator):
+    (tmp_path / "a.json").write_text("[]")
+    rows = [HEADER, ["P1", "on", "1", "a.json", "2"]]
+    text = "\n".join(separator.join(f'"{cell}"' for cell in cells) for cells in rows)
+    (tmp_path / "mine.csv").write_text(text)
+    (walk,) = list_walks(tmp_path / "mine.csv").cohort.walks
+    assert (*walk.id.key, walk.rating) == ("P1", "on", "1", "2")
+
+
 def test_excels_separator_line_is_obeyed_and_counted(tmp_path):
     (tmp_path / "a.json").write_text("[]")
     text = "sep=;\r\n" + ";".join(HEADER) + "\r\nP1;on;1;a.json;9\r\n"
@@ -420,6 +430,16 @@ def test_an_index_column_without_a_name_is_left_out(listed):
     [
         (b"", "empty"),
         (b" \n\n", "empty"),
+        (b",,,\n", "the file is empty"),
+        (b'"",""\n\n,,\n', "the file is empty"),
+        (b"\xef\xbb\xbf", "the file is empty"),
+        (b"\xff\xfe", "the file is empty"),
+        ("\u00a0\n".encode(), "the file is empty"),
+        (b"sep=;\n", "the file is empty"),
+        (b"sep=;", "the file is empty"),
+        (b"sep=;\n;;\n", "the file is empty"),
+        (b'sep="\na"b\n', "cannot be divided|no column"),
+        (b"sep=\r\na\n", "cannot be divided|no column"),
         (b"participant_id,session_id,walk_id,path,rating\n", "no rows"),
         (b"participant,session_id,walk_id,path,rating\nP1,1,1,a,1\n", "Did you mean participant_id"),
         (b"P1,on,1,a.json,2\n", "no column"),
