@@ -8,7 +8,12 @@ read by :mod:`gaitmb.io.plain_pickle` only.
 
 A folder is one cohort, whatever datasets it holds; participants are named ``<dataset>-<participant>``
 and :attr:`~gaitmb.data.walk.Walk.dataset` tells them apart. One row per real walk: of the temporal
-sub-samplings ``_down0``, ``_down1`` … only the first is used, and ``Trimmed`` copies are not.
+sub-samplings ``_down0``, ``_down1`` … only ``_down0`` (or the walk without that ending) is used, and
+``Trimmed`` copies are not; both are left out without a word.
+
+Whatever else is left out becomes a failure: joints of another shape than ``(T, 17, 3)``, a rating off
+the scale, a second entry of a walk, and, one for the whole file, a file that cannot be read and SMPL
+records whose dataset has no H36M-17 arrays in the folder.
 """
 
 from __future__ import annotations
@@ -58,45 +63,75 @@ _LABELS = ("UPDRS_GAIT", "medication", "other", "fps")
 
 @dataclass(frozen=True)
 class _Entry:
-    """One walk in a file, under the names by which it is found again."""
+    """One walk in a file, under the names by which it is found again, and why its joints are none."""
 
     participant: str
     walk: str
     key: str
     labels: Mapping[str, object]
+    problem: str = ""
+
+
+#: Problem of an entry that is no damage: the body models in which the benchmark publishes, too.
+_SMPL = "SMPL"
 
 
 def list_walks(path: Path | None) -> CohortListing:
     """List the walks of a folder of datasets, of one dataset, or of one file.
 
     A walk whose rating is not 0 to 4 becomes a failure; one without a rating is unrated. Walks of one
-    participant and medication state that were rated differently are different sessions.
+    participant and medication state that were rated differently are different sessions. Of two entries
+    of one walk (``w1`` and ``w1_down0``) the first by file and name is used. A file that cannot be read
+    is one failure without identities, and the other files go on.
 
     Raises
     ------
     ManifestError
-        There is nothing to read at the path, or a file is not what it should be.
+        There is nothing to read at the path, or none of its files can be read.
     """
     files = _pose_files(path) if path is not None else []
     if not files:
         raise ManifestError(
             "no CARE-PD data", expected=f"care_pd:FOLDER with {_WORLD}, or a pickle of H36M-17 joints"
         )
-    walks: list[Walk] = []
+    walks: dict[tuple[str, str, str], Walk] = {}
     failures: list[Failure] = []
-    for file in files:
-        dataset = _dataset(file)
+    unread: list[Failure] = []
+    for number, file in enumerate(files, 1):
         try:
             entries = _entries(file)
         except ReadError as error:
-            raise ManifestError(error.found, expected=error.expected, remedy=error.remedy) from error
-        listed, left_out = _listed(dataset, file, entries)
-        walks += listed
+            if len(files) == 1:
+                raise ManifestError(error.found, expected=error.expected, remedy=error.remedy) from error
+            unread.append(_file_failure(number, len(files), error.reason, error.remedy))
+            continue
+        if n_smpl := sum(entry.problem == _SMPL for entry in entries):
+            reason = f"{n_smpl} walks as SMPL bodies; expected H36M-17 joints"
+            remedy = f"Put the dataset's {_WORLD} into the folder, too"
+            unread.append(_file_failure(number, len(files), reason, remedy))
+        entries = [entry for entry in entries if entry.problem != _SMPL]
+        listed, left_out = _listed(_dataset(file), file, entries)
         failures += left_out
+        for walk in listed:
+            if walks.setdefault(walk.id.key, walk) is not walk:
+                failures.append(
+                    Failure(
+                        *walk.id.key, "read", "a second entry of the same walk", "Nothing: one is used"
+                    )
+                )
     if not walks and not failures:
-        raise ManifestError("files without a walk of 17 joints", expected="H36M-17 joints by walk")
-    cohort = Cohort("care_pd", walks, UPDRS_GAIT, licence=READER.licence, citation=READER.citation)
-    return CohortListing(cohort, tuple(failures))
+        why = f" ({unread[0].reason})" if unread else ""
+        raise ManifestError(f"files without a walk of 17 joints{why}", expected="H36M-17 joints by walk")
+    cohort = Cohort(
+        "care_pd", walks.values(), UPDRS_GAIT, licence=READER.licence, citation=READER.citation
+    )
+    return CohortListing(cohort, (*failures, *unread))
+
+
+def _file_failure(number: int, n_files: int, reason: str, remedy: str) -> Failure:
+    """A failure of a whole file, which is told by its place: its name may be private."""
+    where = f"file {number} of {n_files}, in the order of their paths: "
+    return Failure("", "", "", "read", where + reason, remedy or "Download or copy it again")
 
 
 def _pose_files(path: Path) -> list[Path]:
@@ -126,9 +161,9 @@ def _entries(file: Path) -> list[_Entry]:
         ]
     else:
         entries = [
-            _Entry(participant, walk, key, _described(record))
+            _Entry(participant, walk, key, _described(record), problem)
             for participant, walk, key, record in _nested(_document(file))
-            if _array(record) is not None
+            if (problem := _problem(record)) is not None
         ]
     chosen = [
         dataclasses.replace(entry, walk=entry.walk.partition("_down")[0])
@@ -148,10 +183,13 @@ def _labels(file: Path) -> Mapping[tuple[str, str], Mapping[str, object]]:
     for folder in list(file.resolve().parents)[:3]:
         candidate = folder / f"{_dataset(file)}.pkl"
         if candidate.is_file():
-            return {
-                (participant, walk): _described(record)
-                for participant, walk, _, record in _nested(read_plain_pickle(candidate))
-            }
+            try:
+                records = list(_nested(read_plain_pickle(candidate)))
+            except ReadError as error:
+                raise ReadError(
+                    f"labels in {error.found}", expected=error.expected, remedy=error.remedy
+                ) from error
+            return {(participant, walk): _described(record) for participant, walk, _, record in records}
     return {}
 
 
@@ -177,11 +215,25 @@ def _nested(document: object) -> Iterator[tuple[str, str, str, Mapping[str, obje
 
 
 def _array(record: Mapping[str, object]) -> NDArray[np.float64] | None:
-    """The H36M-17 joints of a record; None where it holds another body model."""
+    """The H36M-17 joints of a record; None where it has none."""
     for name in _JOINTS:
         value = record.get(name)
         if isinstance(value, np.ndarray) and value.ndim == 3 and value.shape[1:] == (17, 3):
             return value
+    return None
+
+
+def _problem(record: Mapping[str, object]) -> str | None:
+    """Why the joints of a record cannot be used, empty where they can; None where it is no walk."""
+    if _array(record) is not None:
+        return ""
+    if "pose" in record and ("trans" in record or "beta" in record):
+        return _SMPL
+    for name in _JOINTS:
+        if name in record:
+            value = record[name]
+            form = f"of shape {value.shape}" if isinstance(value, np.ndarray) else "that are no array"
+            return f"joints {form}; expected (frames, 17, 3)"
     return None
 
 
@@ -191,6 +243,10 @@ def _listed(dataset: str, file: Path, entries: list[_Entry]) -> tuple[list[Walk]
     for entry in entries:
         walk_id = WalkId(f"{dataset}-{entry.participant}", sessions[entry.key], entry.walk)
         rating, fits = _rating(entry)
+        if entry.problem:
+            advice = "Give it the 17 joints in 3D"
+            failures.append(Failure(*walk_id.key, "read", entry.problem, advice))
+            continue
         if not fits:
             failures.append(
                 Failure(

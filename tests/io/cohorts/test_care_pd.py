@@ -152,13 +152,67 @@ class Attack:
         return os.system, (f"touch '{self.mark}'",)
 
 
-@pytest.mark.parametrize("place", ["Clinic.pkl", "BMCLab.pkl"])
-def test_malicious_pickles_do_not_run(release, place):
+@pytest.mark.parametrize(
+    ("place", "n_walks"), [("Clinic.pkl", 6), ("BMCLab.pkl", 3)], ids=["joints", "labels of one dataset"]
+)
+def test_malicious_pickles_do_not_run_and_the_other_files_go_on(release, place, n_walks):
     mark = release / "it ran"
     (release / place).write_bytes(pickle.dumps({"P1": {"w1": Attack(mark)}}))
-    with pytest.raises(ManifestError, match=r"a pickle that asks for 'posix\.system'"):
-        READER.list_walks(release)
+    listing = READER.list_walks(release)
+    assert len(listing.cohort.walks) == n_walks
+    (failure,) = listing.failures
+    assert "a pickle that asks for 'posix.system'" in failure.reason
     assert not mark.exists()
+
+
+def test_a_malicious_pickle_alone_is_refused(tmp_path):
+    (tmp_path / "Clinic.pkl").write_bytes(pickle.dumps({"P1": {"w1": Attack(tmp_path / "it ran")}}))
+    with pytest.raises(ManifestError, match=r"a pickle that asks for 'posix\.system'"):
+        READER.list_walks(tmp_path)
+    assert not (tmp_path / "it ran").exists()
+
+
+def test_an_unreadable_file_is_one_failure_told_by_its_place_and_not_by_its_name(release):
+    (release / "h36m" / "BMCLab" / WORLD).write_bytes(b"no archive")
+    listing = READER.list_walks(release)
+    assert {walk.dataset for walk in listing.cohort.walks} == {"PD-GaM"}
+    (failure,) = listing.failures
+    assert (failure.participant_id, failure.stage) == ("", "read")
+    assert failure.reason.startswith("file 1 of 3, in the order of their paths: ")
+    assert "BMCLab" not in failure.reason
+    assert failure.what_to_do
+
+
+def test_joints_of_another_shape_are_failures_and_not_passed_over(tmp_path):
+    document = {
+        "P1": {"flat": {"joints": np.zeros((30, 17, 2))}, "w1": {"joints": walk()}},
+        "P2": {"few": np.zeros((30, 16, 3)), "text": {"joints": "none"}},
+    }
+    (tmp_path / "Clinic.pkl").write_bytes(pickle.dumps(document))
+    listing = READER.list_walks(tmp_path)
+    assert [w.id.walk_id for w in listing.cohort.walks] == ["w1"]
+    assert {(f.participant_id, f.walk_id, f.stage): f.reason for f in listing.failures} == {
+        ("Clinic-P1", "flat", "read"): "joints of shape (30, 17, 2); expected (frames, 17, 3)",
+        ("Clinic-P2", "few", "read"): "joints of shape (30, 16, 3); expected (frames, 17, 3)",
+        ("Clinic-P2", "text", "read"): "joints that are no array; expected (frames, 17, 3)",
+    }
+
+
+def test_a_dataset_of_smpl_bodies_alone_is_one_failure(release):
+    (release / "T-LTC.pkl").write_bytes(pickle.dumps({"P1": {"w1": smpl(1), "w2": smpl(2)}}))
+    listing = READER.list_walks(release)
+    assert len(listing.cohort.walks) == 6
+    (failure,) = listing.failures
+    assert "2 walks as SMPL bodies" in failure.reason
+
+
+def test_a_second_entry_of_a_walk_is_a_failure_and_the_first_is_used(tmp_path):
+    np.savez(tmp_path / WORLD, P1__w1=walk(40), P1__w1_down0=walk(20), P2__w1_down0=walk(30))
+    listing = READER.list_walks(tmp_path)
+    assert [READER.load(w).n_frames for w in listing.cohort.walks] == [40, 30]
+    (failure,) = listing.failures
+    assert (failure.walk_id, failure.stage) == ("w1", "read")
+    assert "second entry" in failure.reason
 
 
 def test_pickled_objects_in_archives_do_not_run(tmp_path):
