@@ -3,6 +3,10 @@
 Healthy people who walk normally (N) or act an abnormality of the right (AR) or left leg (AL): named
 classes, not a severity, and nothing about Parkinson's disease. Sex is left out where the file names of a
 participant contradict each other.
+
+Walks are the files named ``subject1_Seq_1_Gen_F_GeometricPositions_N.csv``. One with
+``GeometricPositions`` in its name that is named otherwise is a failure; all other files, the dataset's
+further tables among them, are no walks.
 """
 
 from __future__ import annotations
@@ -27,6 +31,9 @@ __all__ = ["CALGARY_GAIT", "READER"]
 CALGARY_GAIT = RatingScale("calgary_gait", ("N", "AR", "AL"), ordinal=False)
 
 _FILE = re.compile(r"subject(\d+)_Seq_(\d+)_Gen_([MF])_GeometricPositions_(N|AR|AL)\.csv", re.I)
+
+# What looks like a walk, named rightly or not; names that begin with a dot are not anybody's walks.
+_LIKELY = re.compile(r"(?!\.).*GeometricPositions.*", re.I | re.S)
 
 # Runs beyond the sixth were experiments, which the authors ask to ignore.
 _LAST_RUN = 6
@@ -68,8 +75,9 @@ _SHORTEST_M = 1.0
 def list_walks(path: Path | None) -> CohortListing:
     """List the walks of a folder of ``subject…_Seq_…_GeometricPositions_….csv`` files.
 
-    A file that is empty, a run beyond the sixth, and every file but the first whose content is that of
-    another become failures: the same movement under two participants would leak across folds.
+    A file that is empty, cannot be opened or is named wrongly, a run beyond the sixth, a second file of
+    one walk, and every file but the first whose content is that of another become failures: the same
+    movement under two participants would leak across folds.
 
     Raises
     ------
@@ -79,10 +87,13 @@ def list_walks(path: Path | None) -> CohortListing:
     if path is None or not path.is_dir():
         raise ManifestError("no folder of Calgary files", expected="calgary:FOLDER")
     found = []
-    for file in path.iterdir():
+    failures = []
+    for file in sorted(path.iterdir()):
         if match := _FILE.fullmatch(file.name):
             participant, run, sex, condition = match.groups()
             found.append((int(participant), int(run), sex.upper(), condition.upper(), file))
+        elif _LIKELY.fullmatch(file.name):
+            failures.append(_misnamed(file.name))
     if not found:
         raise ManifestError(
             "a folder without Calgary files",
@@ -91,10 +102,16 @@ def list_walks(path: Path | None) -> CohortListing:
     sexes: dict[int, set[str]] = {}
     for participant, _, sex, _, _ in found:
         sexes.setdefault(participant, set()).add(sex)
-    walks, failures, contents = [], [], set()
+    walks: dict[WalkId, Walk] = {}
+    contents = set()
     for participant, run, _, condition, file in sorted(found):
         walk_id = WalkId(f"{participant:02d}", condition, str(run))
-        content = file.read_bytes()
+        try:
+            content = file.read_bytes()
+        except OSError:
+            what = "a folder that is named as a walk" if file.is_dir() else "the file cannot be opened"
+            failures.append(_failure(walk_id, what))
+            continue
         digest = hashlib.sha256(content).hexdigest()
         if run > _LAST_RUN:
             failures.append(_failure(walk_id, "an experimental run that its authors ask to ignore"))
@@ -104,27 +121,44 @@ def list_walks(path: Path | None) -> CohortListing:
             failures.append(
                 _failure(walk_id, "its content is that of another walk, and would leak across folds")
             )
+        elif walk_id in walks:
+            failures.append(_failure(walk_id, "a second file of the same walk"))
         else:
             contents.add(digest)
             known = sexes[participant]
-            walks.append(
-                Walk(
-                    walk_id,
-                    "calgary",
-                    path=file,
-                    rating=condition,
-                    fps=_RATE_HZ,
-                    dataset="calgary",
-                    sex=next(iter(known)) if len(known) == 1 else None,
-                    metadata={} if len(known) == 1 else {"sex": "contradictory in the file names"},
-                )
+            walks[walk_id] = Walk(
+                walk_id,
+                "calgary",
+                path=file,
+                rating=condition,
+                fps=_RATE_HZ,
+                dataset="calgary",
+                sex=next(iter(known)) if len(known) == 1 else None,
+                metadata={} if len(known) == 1 else {"sex": "contradictory in the file names"},
             )
-    cohort = Cohort("calgary", walks, CALGARY_GAIT, licence=READER.licence, citation=READER.citation)
+    cohort = Cohort(
+        "calgary", walks.values(), CALGARY_GAIT, licence=READER.licence, citation=READER.citation
+    )
     return CohortListing(cohort, tuple(failures))
 
 
 def _failure(walk_id: WalkId, reason: str) -> Failure:
     return Failure(*walk_id.key, "read", reason, "Nothing: the other walks are used")
+
+
+def _misnamed(name: str) -> Failure:
+    """A failure under as much of the identity as the name tells."""
+    parts = [re.search(rf"{part}(\d+)", name, re.I) for part in ("subject", "Seq_")]
+    participant, run = (int(part[1]) if part else None for part in parts)
+    return Failure(
+        "" if participant is None else f"{participant:02d}",
+        "",
+        "" if run is None else str(run),
+        "read",
+        "a file of positions under another kind of name; expected one that ends in "
+        "_Gen_F_GeometricPositions_N.csv, with M or F, and N, AR or AL",
+        "Name it as the others are, or take it out of the folder",
+    )
 
 
 def load(walk: Walk) -> PoseSequence:

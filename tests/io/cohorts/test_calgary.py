@@ -81,6 +81,41 @@ def test_empty_files_and_experimental_runs_are_failures_with_their_reason(
     assert "experimental" in reasons["7"]
 
 
+def test_a_walk_with_a_wrong_name_is_a_failure_and_not_passed_over(tmp_path, kinect_walk, write_calgary):
+    write_calgary(tmp_path / name(1, 1), kinect_walk())
+    write_calgary(tmp_path / name(3, 2, "NX"), kinect_walk(seed=1))
+    write_calgary(tmp_path / "GeometricPositions.csv", kinect_walk(seed=2))
+    (tmp_path / f"._{name(1, 1)}").touch()
+    (tmp_path / "index.csv").write_text("file,participant\n")
+    listing = READER.list_walks(tmp_path)
+    assert len(listing.cohort.walks) == 1
+    assert [(f.participant_id, f.session_id, f.walk_id, f.stage) for f in listing.failures] == [
+        ("", "", "", "read"),
+        ("03", "", "2", "read"),
+    ]
+    assert all("another kind of name" in f.reason for f in listing.failures)
+    assert not any("NX" in f.reason for f in listing.failures)
+
+
+def test_a_folder_that_is_named_as_a_walk_is_one_failure(tmp_path, kinect_walk, write_calgary):
+    write_calgary(tmp_path / name(1, 1), kinect_walk())
+    (tmp_path / name(1, 2)).mkdir()
+    listing = READER.list_walks(tmp_path)
+    assert [walk.id.walk_id for walk in listing.cohort.walks] == ["1"]
+    (failure,) = listing.failures
+    assert (failure.participant_id, failure.walk_id, failure.stage) == ("01", "2", "read")
+    assert "folder" in failure.reason
+
+
+def test_a_second_file_of_one_walk_is_one_failure(tmp_path, kinect_walk, write_calgary):
+    write_calgary(tmp_path / name(1, 1), kinect_walk())
+    write_calgary(tmp_path / name(1, 1, sex="M"), kinect_walk(seed=1))
+    listing = READER.list_walks(tmp_path)
+    assert len(listing.cohort.walks) == 1
+    (failure,) = listing.failures
+    assert "second file" in failure.reason
+
+
 def test_a_sex_that_file_names_contradict_is_unknown(tmp_path, kinect_walk, write_calgary):
     write_calgary(tmp_path / name(8, 1, sex="M"), kinect_walk())
     write_calgary(tmp_path / name(8, 3, "AR", sex="F"), kinect_walk(seed=1))
