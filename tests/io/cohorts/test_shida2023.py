@@ -83,19 +83,70 @@ def test_who_is_not_in_the_sheet_is_unrated(cohort):
     assert ratings(cohort)[("SUB12", "on")] is None
 
 
-@pytest.mark.parametrize("cell", ["2.5", "5", "mild"])
-def test_ratings_off_the_scale_are_refused(cohort, cell):
-    (cohort / "PDGinfo.csv").write_text(f"{COLUMNS}\n1,M,68,171,80,27.4,{cell},2\n")
-    with pytest.raises(ManifestError, match=rf"a rating of '{cell}'.*0 to 4"):
+@pytest.mark.parametrize(
+    ("cell", "reason"), [("2.5", "a rating of 2.5"), ("5", "a rating of 5"), ("Hans", "that is text")]
+)
+def test_a_rating_off_the_scale_leaves_out_the_walks_it_belongs_to(cohort, cell, reason):
+    (cohort / "PDGinfo.csv").write_text(
+        f"{COLUMNS}\n12,F,59,158.5,61,24.3,0,1\n1,M,68,171,80,27.4,{cell},2\n"
+    )
+    listing = READER.list_walks(cohort)
+    assert {w.id.key[:2] for w in listing.cohort.walks} == {
+        ("SUB01", "off"),
+        ("SUB12", "off"),
+        ("SUB12", "on"),
+    }
+    assert [(f.participant_id, f.session_id, f.walk_id) for f in listing.failures] == [
+        ("SUB01", "on", "1"),
+        ("SUB01", "on", "2"),
+    ]
+    for failure in listing.failures:
+        assert reason in failure.reason
+        assert "row 3 of the information sheet" in failure.reason
+        assert "Hans" not in failure.reason
+        assert (failure.row, failure.column) == (3, "ON - UPDRS-III - walking")
+
+
+def test_who_is_in_the_sheet_twice_is_left_out_alone(cohort):
+    (cohort / "PDGinfo.csv").write_text(f"{COLUMNS}\n1,M,,,,,1,2\n12,F,,,,,0,1\nSUB01,M,,,,,2,2\n")
+    listing = READER.list_walks(cohort)
+    assert {w.id.participant_id for w in listing.cohort.walks} == {"SUB12"}
+    assert len(listing.failures) == 4
+    assert {(f.participant_id, f.row, f.column) for f in listing.failures} == {("SUB01", 2, "ID")}
+    assert all("rows 2 and 4 of" in f.reason for f in listing.failures)
+
+
+def test_a_row_with_too_few_cells_is_one_failure_and_its_walks_are_unrated(cohort):
+    (cohort / "PDGinfo.csv").write_text(f"{COLUMNS}\n1,M,68\n12,F,59,158.5,61,24.3,0,1\n")
+    listing = READER.list_walks(cohort)
+    assert ratings(cohort)[("SUB01", "on")] is None
+    assert ratings(cohort)[("SUB12", "on")] == "0"
+    (failure,) = listing.failures
+    assert (failure.row, failure.participant_id) == (2, "")
+    assert "3 cells; expected 8" in failure.reason
+
+
+def test_a_second_file_of_one_walk_is_one_failure(cohort, c3d):
+    (cohort / "copy").mkdir()
+    (cohort / "copy" / "SUB1_ON_walk_01.c3d").write_bytes(c3d)
+    listing = READER.list_walks(cohort)
+    assert len(listing.cohort.walks) == 8
+    (failure,) = listing.failures
+    assert (failure.participant_id, failure.session_id, failure.walk_id) == ("SUB01", "on", "1")
+
+
+def test_a_sheet_in_an_encoding_that_would_have_to_be_guessed_is_refused(cohort):
+    text = f"{COLUMNS}\n1,M,68,171,80,27.4,1,2\nJosé,M,,,,,,\n"
+    (cohort / "PDGinfo.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ManifestError, match="row 3 is not UTF-8"):
         READER.list_walks(cohort)
+    (cohort / "PDGinfo.csv").write_bytes(text.encode("utf-16"))
+    assert ratings(cohort)[("SUB01", "on")] == "1"
 
 
 def test_what_is_lacking_is_named(cohort, tmp_path_factory):
     (cohort / "PDGinfo.csv").write_text("ID,ON - UPDRS-III - walking\n1,2\n")
     with pytest.raises(ManifestError, match="without 'OFF - UPDRS-III - walking'"):
-        READER.list_walks(cohort)
-    (cohort / "PDGinfo.csv").write_text(f"{COLUMNS}\n1,M,,,,,1,2\n1,M,,,,,1,2\n")
-    with pytest.raises(ManifestError, match="one ID twice"):
         READER.list_walks(cohort)
     (cohort / "PDGinfo.csv").unlink()
     with pytest.raises(ManifestError, match="without the information sheet"):
