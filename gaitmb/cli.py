@@ -208,6 +208,8 @@ def _print_evaluation(result: ClassifyResult) -> None:
         theirs = [str(levels[level].metrics["weighted_f1"]) for level in evaluation.metrics]
         table.add_row(name, *theirs, str(evaluation.comparisons[name]["walk"]))
     console.print(table)
+    for sentence in evaluation.limits:
+        console.print(f"Note: {escape(sentence)}")
     if result.failures:
         place = escape(str(result.folder / "failures.csv"))
         console.print(f"{cohort['n_failed']} walks could not be used: see {place}")
