@@ -131,6 +131,15 @@ def read_h36m17(
     ReadError
         Keys, shapes or types are others, the file is damaged or holds pickled objects, or a body in
         metres does not stand upright at a person's height.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "walk.npz"
+    >>> np.savez(file, keypoints_px=np.full((30, 17, 2), 240.0), size_px=(640, 480))
+    >>> pose = read_h36m17(file, fps=30)
+    >>> pose.skeleton.name, pose.coordinates.value, pose.n_frames, pose.size_px
+    ('h36m17', 'image_px', 30, (640, 480))
     """
     with open_archive(path) as archive:
         names = set(array_names(archive))
@@ -258,6 +267,17 @@ def read_blazepose(
     ------
     ReadError
         It is no such table, a cell is no number, or time or size are missing where they are needed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "walk.csv"
+    >>> table = {"frame": [0, 1], "width": [640, 640], "height": [480, 480]}
+    >>> table |= {f"{landmark}_{axis}": [0.5, 0.5] for landmark in BLAZEPOSE33.joints for axis in "xy"}
+    >>> pd.DataFrame(table).to_csv(file, index=False)
+    >>> pose = read_blazepose(file, fps=30)
+    >>> pose.joint("left_ankle")[1].tolist(), pose.size_px
+    ([320.0, 240.0], (640, 480))
     """
     cells = read_table(path, ReadError)
     if cells.ragged:

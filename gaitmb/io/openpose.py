@@ -109,6 +109,21 @@ def read_openpose(
         It is none of the layouts, or there is no frame rate.
     QualityError
         Nobody is seen, or it is ambiguous who the walker is.
+
+    Examples
+    --------
+    Two frames of AlphaPose's results with one person of 17 keypoints, 200 pixels high:
+
+    >>> import json, tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "walk.json"
+    >>> keypoints = [value for joint in range(17) for value in (300, 100 + 12.5 * joint, 0.9)]
+    >>> frames = [{"image_id": f"{number}.jpg", "keypoints": keypoints} for number in (4, 5)]
+    >>> _ = file.write_text(json.dumps(frames))
+    >>> pose = read_openpose(file, fps=25)
+    >>> pose.skeleton.name, pose.n_frames, pose.rate_hz
+    ('coco17', 2, 25.0)
+    >>> pose.joint("right_ankle")[0].tolist()
+    [300.0, 300.0]
     """
     if fps is None:
         raise ReadError(

@@ -105,6 +105,12 @@ def open_cohort(spec: str) -> CohortListing:
         There is nothing at the path, or it cannot be read as a cohort.
     UnknownNameError
         The name before the colon is not a reader's.
+
+    Examples
+    --------
+    >>> cohort = open_cohort("demo").cohort
+    >>> cohort.name, cohort.synthetic, cohort.walks[0].reader
+    ('demo', True, 'demo')
     """
     name, colon, folder = spec.partition(":")
     if colon and len(name) > 1 and not Path(spec).exists():
@@ -126,5 +132,11 @@ def load_walk(walk: Walk) -> PoseSequence:
     ------
     ReadError
         Its file cannot be read as what it should be.
+
+    Examples
+    --------
+    >>> walk = open_cohort("demo").cohort.walks[0]
+    >>> load_walk(walk).coordinates.value
+    'image_px'
     """
     return cohort_reader(walk.reader).load(walk)

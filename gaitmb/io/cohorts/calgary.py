@@ -83,6 +83,18 @@ def list_walks(path: Path | None) -> CohortListing:
     ------
     ManifestError
         There is no such folder, or no such file in it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name, content in (("N", "a walk"), ("AR", "")):
+    ...     _ = (folder / f"subject1_Seq_1_Gen_F_GeometricPositions_{name}.csv").write_text(content)
+    >>> listing = list_walks(folder)
+    >>> [(walk.id.key, walk.rating, walk.sex) for walk in listing.cohort.walks]
+    [(('01', 'N', '1'), 'N', 'F')]
+    >>> [failure.reason for failure in listing.failures]
+    ['the file is empty']
     """
     if path is None or not path.is_dir():
         raise ManifestError("no folder of Calgary files", expected="calgary:FOLDER")

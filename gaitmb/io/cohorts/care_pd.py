@@ -88,6 +88,15 @@ def list_walks(path: Path | None) -> CohortListing:
     ------
     ManifestError
         There is nothing to read at the path, or none of its files can be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp()) / "PD-GaM"
+    >>> folder.mkdir()
+    >>> np.savez(folder / "h36m_3d_world_30f_or_longer.npz", P1__w1_down0=np.zeros((40, 17, 3)))
+    >>> [(walk.id.key, walk.rating, walk.fps) for walk in list_walks(folder).cohort.walks]
+    [(('PD-GaM-P1', 'na', 'w1'), None, 25.0)]
     """
     files = _pose_files(path) if path is not None else []
     if not files:

@@ -41,7 +41,7 @@ class _Person:
 
 
 def list_walks(path: Path | None) -> CohortListing:
-    """List the walks of a folder that holds the C3D files, in folders or not, and the sheet.
+    r"""List the walks of a folder that holds the C3D files, in folders or not, and the sheet.
 
     Somebody who is not in the sheet is unrated. The walks that a rating off the scale belongs to, those
     of somebody who is in the sheet twice, and the second file of a walk become failures, and so does a
@@ -53,6 +53,20 @@ def list_walks(path: Path | None) -> CohortListing:
         There is no such folder, file or sheet, or the sheet is no table or lacks a column.
     MissingExtraError
         The sheet is a spreadsheet, and what reads those is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "SUB01_off_walk_1.c3d").touch()
+    >>> (folder / "SUB02_off_walk_1.c3d").touch()
+    >>> _ = (folder / "PDGinfo.csv").write_text(
+    ...     "ID,ON - UPDRS-III - walking,OFF - UPDRS-III - walking\nSUB01,1,2\nSUB02,1,7\n")
+    >>> listing = list_walks(folder)
+    >>> [(walk.id.key, walk.rating) for walk in listing.cohort.walks]
+    [(('SUB01', 'off', '1'), '2')]
+    >>> [(failure.row, failure.reason) for failure in listing.failures]
+    [(3, 'a rating of 7 in row 3 of the information sheet; expected 0 to 4, or blank')]
     """
     if path is None or not path.is_dir():
         raise ManifestError("no folder of the Shida 2023 data", expected="shida2023:FOLDER")
