@@ -64,8 +64,9 @@ class Detections:
                 raise ReadError(
                     f"a frame of shape {frame.shape}", expected=f"(people, {N_KEYPOINTS}, 4)"
                 )
-        for array in (time_s, *frames):
-            array.setflags(write=False)
+        time_s.setflags(write=False)
+        for frame in frames:
+            frame.setflags(write=False)
         object.__setattr__(self, "time_s", time_s)
         object.__setattr__(self, "frames", frames)
 
