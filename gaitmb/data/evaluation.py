@@ -151,7 +151,8 @@ class Evaluation:
         `name` (``loso`` or ``kfold``), `n_folds`, `unit` (``participant``), `n_resamples`,
         `interval_level`.
     encoder
-        `name`, `trained`, `checkpoint_sha256` (None where untrained), `licence`.
+        `name`, `trained`, `checkpoint_sha256` (None where untrained), `weights_digest`,
+        `licence` (empty where unknown), `vector_length`.
     classifier
         Name of the classifier.
     metrics
@@ -162,8 +163,10 @@ class Evaluation:
         By baseline, then level: paired difference in weighted F1, classifier minus baseline, with the
         interval over the same resampled participants.
     provenance
-        `gaitmb_version`, `config`, `config_digest`, `manifest_digest`, `seed`, `libraries`,
-        `duration_s`.
+        `gaitmb_version`, `config`, `config_digest`, `manifest_digest`, `seed`, `hyper_parameters` (how
+        many folds chose which), `libraries`, `duration_s`.
+    notes
+        Sentences on what limits the result; may be empty.
     """
 
     cohort: Mapping[str, Any]
@@ -174,6 +177,7 @@ class Evaluation:
     baselines: Mapping[str, Mapping[str, LevelMetrics]]
     comparisons: Mapping[str, Mapping[str, Interval]]
     provenance: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
     @property
     def caveats(self) -> tuple[str, ...]:
@@ -203,6 +207,7 @@ class Evaluation:
                 name: {level: interval.to_dict() for level, interval in levels.items()}
                 for name, levels in self.comparisons.items()
             },
+            "notes": list(self.notes),
             "provenance": dict(self.provenance),
         }
 
@@ -236,6 +241,7 @@ class Evaluation:
                 for name, levels in document["comparisons"].items()
             },
             provenance=document["provenance"],
+            notes=tuple(document["notes"]),
         )
 
 

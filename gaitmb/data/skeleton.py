@@ -85,8 +85,8 @@ class Skeleton:
         """Permutation that exchanges left and right, shape ``(J,)``; its own inverse."""
         order = np.arange(len(self))
         for joint, number in self._index.items():
-            if joint.startswith("left_"):
-                partner = self._index["right_" + joint.removeprefix("left_")]
+            if "left" in joint:  # BlazePose has mouth_left beside left_eye
+                partner = self._index[joint.replace("left", "right")]
                 order[number], order[partner] = partner, number
         order.setflags(write=False)
         return order

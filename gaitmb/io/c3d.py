@@ -54,6 +54,11 @@ def mm_per_unit(unit: str) -> float:
     ------
     ReadError
         It is not mm, cm or m.
+
+    Examples
+    --------
+    >>> mm_per_unit("m"), mm_per_unit("")
+    (1000.0, 1.0)
     """
     unit = unit.strip().lower() or "mm"
     if unit not in _MM_PER_UNIT:

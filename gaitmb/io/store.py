@@ -23,7 +23,7 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaitmb.data.embedding import CLIP_COLUMNS
+from gaitmb.data.embedding import CLIP_COLUMNS, EmbeddingTable
 from gaitmb.data.evaluation import Evaluation
 from gaitmb.data.pose import PoseSequence
 from gaitmb.data.walk import Failure
@@ -51,8 +51,8 @@ __all__ = [
     "replacing",
     "store_pose",
     "write_csv",
-    "write_embeddings",
     "write_json",
+    "write_results",
     "write_text",
 ]
 
@@ -185,25 +185,7 @@ def store_pose(folder: Path, pose: PoseSequence) -> str:
     return name
 
 
-def write_embeddings(
-    folder: Path,
-    clips: pd.DataFrame,
-    vectors: Iterable[NDArray[np.float32]],
-    sidecar: dict[str, Any],
-) -> None:
-    """Write ``embeddings.parquet`` clip by clip, and its sidecar ``embeddings.json``.
-
-    Parameters
-    ----------
-    folder
-        The results folder.
-    clips
-        Columns of :data:`~gaitmb.data.embedding.CLIP_COLUMNS`, one row per clip.
-    vectors
-        One embedding ``(2, J, C)`` per clip, in the same order; taken one at a time.
-    sidecar
-        What is worth knowing about them; the shape is added.
-    """
+def _write_embeddings(folder: Path, table: EmbeddingTable, sidecar: Mapping[str, Any]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -215,27 +197,66 @@ def write_embeddings(
             ("vector", pa.list_(pa.float32())),
         ]
     )
-    shape: list[int] = []
     with (
         replacing(folder / "embeddings.parquet") as file,
         pq.ParquetWriter(file, schema, compression="zstd") as writer,
     ):
-        for row, vector in zip(clips[list(CLIP_COLUMNS)].itertuples(index=False), vectors, strict=True):
-            shape = list(vector.shape)
+        # Clip by clip, so that no second copy of all vectors is made.
+        rows = table.clips[list(CLIP_COLUMNS)].itertuples(index=False)
+        for row, vector in zip(rows, table.vectors, strict=True):
             columns = [*([value] for value in row), [vector.reshape(-1)]]
             writer.write_table(pa.table(columns, schema=schema))
     write_json(
         folder / "embeddings.json",
         {
             **sidecar,
-            "vector_shape": shape,
+            "vector_shape": list(table.vectors.shape[1:]),
             "vector_axes": ["mean, standard deviation over time", "joint", "feature"],
         },
     )
 
 
-def read_embeddings(folder: Path) -> tuple[pd.DataFrame, NDArray[np.float32]]:
-    """Read the clips and their vectors ``(n_clips, 2, J, C)`` from a results folder."""
+def write_results(
+    folder: Path,
+    *,
+    evaluation: Evaluation,
+    predictions: pd.DataFrame,
+    failures: pd.DataFrame,
+    walks: pd.DataFrame,
+    gait_features: pd.DataFrame,
+    report: str,
+    embeddings: EmbeddingTable,
+    embeddings_sidecar: Mapping[str, Any],
+) -> None:
+    """Write a results folder; ``evaluation.json``, by which it is found, comes last.
+
+    Poses of walks that are not among `walks`, left by an earlier run in the same folder, are removed.
+
+    Parameters
+    ----------
+    folder
+        Made where it does not exist.
+    evaluation, predictions, failures, walks, gait_features, report, embeddings
+        What the files of the same names hold.
+    embeddings_sidecar
+        What is worth knowing of the embeddings; shape and axes are added.
+    """
+    (folder / "evaluation.json").unlink(missing_ok=True)
+    write_csv(folder / "failures.csv", failures)
+    write_csv(folder / "walks.csv", walks)
+    write_csv(folder / "gait_features.csv", gait_features)
+    write_csv(folder / "predictions.csv", predictions)
+    _write_embeddings(folder, embeddings, embeddings_sidecar)
+    write_text(folder / "report.html", report)
+    write_json(folder / "evaluation.json", evaluation.to_dict())
+    kept = {*walks["pose"], *walks["pose_3d"]}
+    for path in (folder / "poses").glob("*.npz"):
+        if path.name not in kept:
+            path.unlink()
+
+
+def read_embeddings(folder: Path) -> EmbeddingTable:
+    """Read the embeddings of a results folder."""
     import pyarrow.parquet as pq
 
     with contextlib.closing(pq.ParquetFile(folder / "embeddings.parquet")) as file:
@@ -243,7 +264,7 @@ def read_embeddings(folder: Path) -> tuple[pd.DataFrame, NDArray[np.float32]]:
     shape = json.loads((folder / "embeddings.json").read_text("utf-8"))["vector_shape"]
     vectors = np.asarray(table["vector"].combine_chunks().flatten(), dtype=np.float32)
     clips = table.drop_columns(["vector"]).to_pandas()
-    return clips, vectors.reshape(len(clips), *shape)
+    return EmbeddingTable(clips, vectors.reshape(len(clips), *shape))
 
 
 def failures_frame(failures: Sequence[Failure]) -> pd.DataFrame:

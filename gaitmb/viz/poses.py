@@ -44,39 +44,32 @@ def _strokes(frame: Array, skeleton: Skeleton, side: str) -> Array:
     return np.concatenate([frame[edges], gap], axis=1).reshape(-1, frame.shape[-1])
 
 
+def _coordinates(frame: Array, skeleton: Skeleton, decimals: int) -> list[Any]:
+    """One trace per side that holds coordinates and nothing else: all that changes between frames."""
+    kind = go.Scatter if frame.shape[-1] == 2 else go.Scatter3d
+    return [
+        kind(
+            dict(
+                zip("xyz", np.round(_strokes(frame, skeleton, name), decimals).T, strict=False),
+            )
+        )
+        for name, *_ in SIDES
+    ]
+
+
 def _traces(frame: Array, skeleton: Skeleton, decimals: int) -> list[Any]:
-    traces = []
-    for name, colour, dash, symbol in SIDES:
-        points = np.round(_strokes(frame, skeleton, name), decimals)
-        style = {
-            "mode": "lines+markers",
-            "name": name,
-            "connectgaps": False,
-            "hoverinfo": "skip",
-        }
-        marker = {"color": colour, "symbol": symbol}
-        if frame.shape[-1] == 2:
-            traces.append(
-                go.Scatter(
-                    x=points[:, 0],
-                    y=points[:, 1],
-                    line={"color": colour, "dash": dash, "width": 4},
-                    marker={**marker, "size": 8},
-                    **style,
-                )
-            )
-        else:
-            traces.append(
-                go.Scatter3d(
-                    x=points[:, 0],
-                    y=points[:, 1],
-                    z=points[:, 2],
-                    # Dots of a 3D line are drawn sparsely: the joint's symbol tells the side here.
-                    line={"color": colour, "width": 7},
-                    marker={**marker, "size": 4},
-                    **style,
-                )
-            )
+    traces = _coordinates(frame, skeleton, decimals)
+    flat = frame.shape[-1] == 2
+    for trace, (name, colour, dash, symbol) in zip(traces, SIDES, strict=True):
+        # Dots of a line in space are drawn sparsely: the joint's symbol tells the side there.
+        trace.update(
+            mode="lines+markers",
+            name=name,
+            connectgaps=False,
+            hoverinfo="skip",
+            line={"color": colour, "width": 4, "dash": dash} if flat else {"color": colour, "width": 7},
+            marker={"color": colour, "symbol": symbol, "size": 8 if flat else 4},
+        )
     return traces
 
 
@@ -227,14 +220,14 @@ def _animation(pose: PoseSequence, positions: Array, max_frames: int, decimals: 
     shown = range(0, pose.n_frames, step)
     frames = [
         go.Frame(
-            data=_traces(positions[number], pose.skeleton, decimals),
+            data=_coordinates(positions[number], pose.skeleton, decimals),
             name=str(number),
             traces=list(range(len(SIDES))),
         )
         for number in shown
     ]
-    first = frames[0].data if frames else _traces(positions[:0].reshape(0, 1), pose.skeleton, decimals)
-    figure = go.Figure(data=first, frames=frames)
+    first = positions[0] if len(positions) else np.full(positions.shape[1:], np.nan)
+    figure = go.Figure(data=_traces(first, pose.skeleton, decimals), frames=frames)
     if len(frames) < 2:
         return figure
     period_ms = 1000 * float(pose.time_s[shown[-1]] - pose.time_s[0]) / (len(frames) - 1)

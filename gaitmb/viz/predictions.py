@@ -73,7 +73,7 @@ def expected_severity(predictions: pd.DataFrame, classes: Iterable[str]) -> pd.S
     if not all(name.isdecimal() for name in columns):
         raise ConfigurationError("the mean of classes that are names", expected="numbered classes")
     points = np.array([float(name) for name in columns])
-    values = predictions[list(columns.values())].to_numpy(dtype=float) @ points
+    values = predictions[list(columns.values())].astype(float).to_numpy() @ points
     return pd.Series(values, index=predictions.index, name="expected_severity")
 
 
@@ -105,6 +105,7 @@ def average_sessions(predictions: pd.DataFrame, classes: Iterable[str]) -> pd.Da
     columns = probability_columns(predictions, classes)
     names = ["participant_id", "session_id", "medication", "rating"]
     walks = predictions.assign(rating=predictions["rating"].fillna("").astype(str))
+    walks = walks.astype(dict.fromkeys(columns.values(), float))
     groups = walks.groupby(names, sort=True)
     sessions = groups[list(columns.values())].mean()
     sessions.insert(0, "n_walks", groups.size())
@@ -140,7 +141,7 @@ def predicted_against_rated(
     row = sessions["participant_id"].map({name: n for n, name in enumerate(participants)})
     sessions["at"] = row + ((line + 0.5) / lines - 0.5) * 0.8
     what = "expected severity in points" if ordinal else "predicted class"
-    figure = new_figure(f"Rated class and {what}, per participant and session", 170 + 15 * len(sessions))
+    figure = new_figure(f"Rated class and {what}, per participant and session", 230 + 15 * len(sessions))
     rated = sessions[sessions["rated_at"].notna()]
     agrees = rated["rating"] == rated["predicted"]
     for part, name, colour, dash in (
@@ -175,6 +176,7 @@ def predicted_against_rated(
                 ],
                 hovertemplate="%{text}<extra></extra>",
             )
+    figure.update_layout(margin_t=120)  # the legend may need three lines
     ends = [min(place.values(), default=0) - 0.3, max(place.values(), default=0) + 0.3]
     figure.update_xaxes(
         title_text="Severity (points)" if ordinal else "Class",
@@ -219,7 +221,12 @@ def class_distribution(predictions: pd.DataFrame, classes: Sequence[str]) -> go.
             cliponaxis=False,
             marker={
                 "color": colour,
-                "pattern": {"shape": pattern, "fgcolor": "white", "solidity": 0.2},
+                "pattern": {
+                    "shape": pattern,
+                    "fgcolor": "white",
+                    "fillmode": "overlay",
+                    "solidity": 0.2,
+                },
             },
             hovertemplate="%{x}: %{y} walks<extra>" + label + "</extra>",
         )

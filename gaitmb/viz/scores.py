@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -52,7 +53,7 @@ def confusion_matrix(level: LevelMetrics, unit: str = "walks") -> go.Figure:
         for row, percents, total in zip(counts, share, totals[:, 0], strict=True)
     ]
     names = [labelled(name) for name in level.classes]
-    figure = new_figure(f"Confusion matrix ({unit}: count, % of the rated class)", 160 + 70 * len(names))
+    figure = new_figure(f"Confusion matrix, {unit} (n, % of rated)", 160 + 70 * len(names))
     figure.add_heatmap(
         z=share,
         x=names,
@@ -104,7 +105,12 @@ def class_scores(level: LevelMetrics, unit: str = "walks") -> go.Figure:
             name=label,
             marker={
                 "color": colour,
-                "pattern": {"shape": pattern, "fgcolor": "white", "solidity": 0.2},
+                "pattern": {
+                    "shape": pattern,
+                    "fgcolor": "white",
+                    "fillmode": "overlay",
+                    "solidity": 0.2,
+                },
             },
             hovertemplate="%{x}: %{y:.2f}<extra>" + label + "</extra>",
         )
@@ -147,15 +153,18 @@ def metric_intervals(
     n_columns = min(3, len(shown)) or 1
     n_rows = -(-len(shown) // n_columns) or 1
     panel = 34 * len(methods) + 40
-    height = 110 + n_rows * panel + (n_rows - 1) * 50
+    height = 130 + n_rows * panel + (n_rows - 1) * 60
     figure = make_subplots(
         rows=n_rows,
         cols=n_columns,
         shared_yaxes=True,
         horizontal_spacing=0.05,
-        vertical_spacing=min(0.3, 90 / height) if n_rows > 1 else 0,
+        vertical_spacing=min(0.3, 100 / height) if n_rows > 1 else 0,
         subplot_titles=[
-            METRIC_LABELS[name] + (", lower is better" if name == "mae" else "") for name in shown
+            # Short lines, so that titles of neighbours never meet on a printed page.
+            "<br>".join(textwrap.wrap(METRIC_LABELS[name], 20))
+            + (", less is better" if name == "mae" else "")
+            for name in shown
         ],
     )
     labels = [labelled(label) for key, label in method_labels(evaluation).items() if key in methods]
@@ -172,6 +181,7 @@ def metric_intervals(
         template=TEMPLATE,
         title_text=f"Metrics with their 95 % intervals ({LEVEL_LABELS.get(level, level)})",
         height=height,
+        margin_t=84,
         showlegend=False,
     )
     figure.update_annotations(font_size=12.5)

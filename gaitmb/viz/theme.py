@@ -57,14 +57,23 @@ _AXIS = {
 TEMPLATE = go.layout.Template(
     layout={
         "font": {"family": FONT, "size": 13, "color": INK},
-        "title": {"x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 15}},
+        "title": {
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"l": 8, "t": 12},
+            "font": {"size": 15},
+        },
         "colorway": [BLUE, ORANGE, GREEN, PURPLE, GREY],
         "paper_bgcolor": "white",
         "plot_bgcolor": "white",
         "xaxis": _AXIS,
         "yaxis": _AXIS,
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"},
-        "margin": {"l": 20, "r": 20, "t": 60, "b": 50},
+        "margin": {"l": 20, "r": 20, "t": 64, "b": 50},
         "hoverlabel": {"font": {"family": FONT}},
     }
 )

@@ -71,3 +71,55 @@ def write_c3d() -> Callable[..., Path]:
         return path
 
     return write
+
+
+# Kinect v2 joints in the order of the Calgary files: (to the right, forward, up) in metres.
+KINECT_BODY = (
+    (-0.13, 0.1, 0.03), (-0.13, 0, 0.08), (-0.13, 0.02, 0.5), (-0.09, 0, 0.95),
+    (0.13, 0.1, 0.03), (0.13, 0, 0.08), (0.13, 0.02, 0.5), (0.09, 0, 0.95),
+    (0, 0, 0.96), (0, 0, 1.25), (0, 0, 1.5), (0, 0.05, 1.65),
+    (-0.18, 0, 1.42), (0.18, 0, 1.42), (-0.25, 0, 0.85), (0.25, 0, 0.85), (-0.24, 0, 1.12),
+    (0.24, 0, 1.12),
+)  # fmt: skip
+
+CALGARY_HEADER = (
+    "Foot Left X, Y, Z, " + "Joint X, Y, Z," * 17 + "SholdD,LSHD,RSHD,HIPD,LWristSpineD,RWristSpineD,A,B"
+)
+
+
+@pytest.fixture(scope="session")
+def kinect_walk() -> Callable[..., np.ndarray]:
+    """``kinect_walk(tilt_deg, seed)``: joints ``(120, 18, 3)`` in metres of somebody who walks up to it.
+
+    The sensor is 0.8 m above the floor and looks down by ``tilt_deg``.
+    """
+
+    def build(tilt_deg=10.0, seed=0, n_frames=120):
+        time_s = np.arange(n_frames) / 30
+        body = np.tile(np.array(KINECT_BODY), (n_frames, 1, 1))
+        swing = 0.25 * np.sin(2 * np.pi * 0.9 * time_s)
+        body[:, :2, 1] += swing[:, None]
+        body[:, 4:6, 1] -= swing[:, None]
+        body[..., 2] += 0.02 * np.sin(2 * np.pi * 1.8 * time_s)[:, None]
+        body += np.random.default_rng(seed).normal(0, 0.004, body.shape)
+        x, y = body[..., 0], body[..., 2] - 0.8
+        z = 4.3 - 0.7 * time_s[:, None] - body[..., 1]
+        angle = np.deg2rad(tilt_deg)
+        return np.stack(
+            [x, y * np.cos(angle) + z * np.sin(angle), z * np.cos(angle) - y * np.sin(angle)], axis=-1
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def write_calgary() -> Callable[..., Path]:
+    """``write_calgary(path, joints)`` writes a walk as the University of Calgary's files are."""
+
+    def write(path: Path, joints: np.ndarray) -> Path:
+        table = np.concatenate([joints.reshape(len(joints), -1), np.ones((len(joints), 8))], axis=1)
+        rows = "\n".join(",".join(f"{value:g}" for value in row) for row in table)
+        path.write_text(f"{CALGARY_HEADER}\n{rows}\n")
+        return path
+
+    return write

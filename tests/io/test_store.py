@@ -66,17 +66,6 @@ def test_cache_files_do_not_name_anybody(tmp_path: Path) -> None:
     assert path.stem == key
 
 
-def test_embeddings_come_back_with_their_clips(tmp_path: Path) -> None:
-    clips = pd.DataFrame(
-        [("007", "on", "1", 0, 120), ("007", "on", "1", 120, 240)], columns=store.CLIP_COLUMNS
-    )
-    vectors = np.random.default_rng(1).normal(size=(2, 2, 17, 4)).astype(np.float32)
-    store.write_embeddings(tmp_path, clips, vectors, {"encoder": "none"})
-    read_clips, read_vectors = store.read_embeddings(tmp_path)
-    pd.testing.assert_frame_equal(read_clips, clips, check_dtype=False)
-    np.testing.assert_array_equal(read_vectors, vectors)
-
-
 def test_failures_are_written_in_one_order_with_all_columns() -> None:
     one = Failure("B", "on", "1", "read", "a", "b")
     two = Failure("A", "on", "1", "read", "a", "b")

@@ -1,0 +1,9 @@
+"""A parametric walker with known answers: events, measures and severity are true by construction.
+
+Everything it gives is synthetic. It is there to check what gaitmb measures, and for the demo cohort.
+"""
+
+from gaitmb.simulate.parameters import Freezing, WalkerParameters
+from gaitmb.simulate.walker import SimulatedWalk, simulate_walk
+
+__all__ = ["Freezing", "SimulatedWalk", "WalkerParameters", "simulate_walk"]

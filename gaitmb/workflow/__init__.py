@@ -1,0 +1,1 @@
+"""The verbs composed, cached and resumable; what the command line, the app and the studies call."""

@@ -1,0 +1,184 @@
+"""Checkpoints: every published layout loads, nothing else does, and nothing in a file is ever run."""
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gaitmb.errors import CheckpointError, UnknownNameError
+from gaitmb.motion import checkpoints
+from gaitmb.motion.checkpoints import build_network, load_checkpoint, save_weights, sha256_of
+
+TINY = {"dim_feat": 32, "dim_rep": 48, "depth": 2, "num_heads": 4, "mlp_ratio": 2, "maxlen": 27}
+OTHER = {**TINY, "dim_feat": 16}
+
+
+@pytest.fixture(autouse=True)
+def _small_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "ARCHITECTURES", {"tiny": TINY, "other": OTHER})
+
+
+@pytest.fixture
+def weights() -> dict[str, Tensor]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return {k: v + torch.randn_like(v) for k, v in build_network("tiny").state_dict().items()}
+
+
+def _as_published(weights: dict[str, Tensor]) -> dict[str, Any]:
+    prefixed = {f"module.{key}": value for key, value in weights.items()}
+    return {"epoch": 3, "lr": 0.1, "optimizer": {"state": {}}, "model_pos": prefixed, "min_loss": 1.5}
+
+
+LAYOUTS: dict[str, Callable[[dict[str, Tensor]], Any]] = {
+    "best_epoch.bin": _as_published,
+    "no_prefix.bin": lambda weights: {"model_pos": weights},
+    "bare.pt": lambda weights: weights,
+    "bare_prefixed.pth": lambda weights: {f"module.{k}": v for k, v in weights.items()},
+    "state_dict.pt": lambda weights: {"state_dict": weights},
+    "half.pt": lambda weights: {k: v.half() for k, v in weights.items()},
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_published_layout_gives_the_same_weights(
+    tmp_path: Path, weights: dict[str, Tensor], name: str
+) -> None:
+    path = tmp_path / name
+    torch.save(LAYOUTS[name](weights), path)
+    loaded = load_checkpoint(path, "tiny")
+    assert loaded.sha256 == sha256_of(path)
+    build_network("tiny").load_state_dict(dict(loaded.state_dict))
+    for key, value in weights.items():
+        expected = value.half().float() if name.startswith("half") else value
+        torch.testing.assert_close(loaded.state_dict[key], expected, rtol=0, atol=0)
+
+
+def test_the_older_torch_format_loads_too(tmp_path: Path, weights: dict[str, Tensor]) -> None:
+    path = tmp_path / "old.bin"
+    torch.save(_as_published(weights), path, _use_new_zipfile_serialization=False)
+    torch.testing.assert_close(dict(load_checkpoint(path, "tiny").state_dict), weights)
+
+
+def test_saved_weights_come_back_exactly(tmp_path: Path, weights: dict[str, Tensor]) -> None:
+    path = tmp_path / "kept" / "mine.safetensors"
+    save_weights(path, weights, {"licence": "own"})
+    torch.testing.assert_close(dict(load_checkpoint(path, "tiny").state_dict), weights, rtol=0, atol=0)
+    assert [entry.name for entry in path.parent.iterdir()] == ["mine.safetensors"]
+
+
+class _Malicious:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("how", ["torch", "torch_old", "pickle"])
+def test_a_malicious_pickle_is_refused_in_one_line_and_does_not_run(
+    tmp_path: Path, weights: dict[str, Tensor], how: str
+) -> None:
+    path, trace = tmp_path / "evil.bin", tmp_path / "ran"
+    content = {"model_pos": weights, "extra": _Malicious(trace)}
+    if how == "pickle":
+        path.write_bytes(pickle.dumps(content["extra"]))
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=how == "torch")
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path, "tiny")
+    assert not trace.exists()
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_weights_of_another_size_name_the_encoder_they_fit(tmp_path: Path) -> None:
+    path = tmp_path / "other.pt"
+    torch.save(build_network("other").state_dict(), path)
+    with pytest.raises(CheckpointError, match="--encoder other"):
+        load_checkpoint(path, "tiny")
+
+
+@pytest.mark.parametrize("change", ["missing", "extra", "shape"])
+def test_weights_that_nearly_fit_are_refused_with_what_is_wrong(
+    tmp_path: Path, weights: dict[str, Tensor], change: str
+) -> None:
+    if change == "missing":
+        del weights["head.bias"]
+    elif change == "extra":
+        weights["surprise"] = torch.zeros(1)
+    else:
+        weights["head.bias"] = torch.zeros(4)
+    path = tmp_path / "near.pt"
+    torch.save(weights, path)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path, "tiny")
+    assert {"missing": "missing", "extra": "unknown", "shape": "of another shape"}[change] in str(
+        caught.value
+    )
+    assert "nearest to tiny" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not a checkpoint",
+        b"PK\x03\x04" + b"\0" * 50,
+        b"\x80\x04.",
+        b"\x80\x02}q\x00.",
+        b"\xff" * 9999,
+    ],
+)
+@pytest.mark.parametrize("suffix", [".bin", ".safetensors"])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError):
+        load_checkpoint(path, "tiny")
+
+
+@pytest.mark.parametrize("suffix", [".bin", ".safetensors"])
+def test_a_checkpoint_cut_off_anywhere_is_refused(
+    tmp_path: Path, weights: dict[str, Tensor], suffix: str
+) -> None:
+    whole = tmp_path / f"whole{suffix}"
+    if suffix == ".bin":
+        torch.save(weights, whole)
+    else:
+        save_file(weights, whole)
+    content = whole.read_bytes()
+    cut = tmp_path / f"cut{suffix}"
+    for share in (0.001, 0.1, 0.5, 0.9, 0.999):
+        cut.write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(CheckpointError):
+            load_checkpoint(cut, "tiny")
+
+
+@pytest.mark.parametrize("content", [{}, {"model_pos": {}}, [1, 2], {"a": 1}, {"head.bias": "text"}])
+def test_a_file_without_weights_is_refused(tmp_path: Path, content: object) -> None:
+    path = tmp_path / "none.pt"
+    torch.save(content, path)
+    with pytest.raises(CheckpointError):
+        load_checkpoint(path, "tiny")
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, weights: dict[str, Tensor]) -> None:
+    weights["norm.weight"][0] = float("nan")
+    path = tmp_path / "nan.pt"
+    torch.save(weights, path)
+    with pytest.raises(CheckpointError, match=r"norm\.weight"):
+        load_checkpoint(path, "tiny")
+
+
+def test_a_missing_file_and_an_unknown_architecture_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be opened"):
+        load_checkpoint(tmp_path / "none.pt", "tiny")
+    with pytest.raises(UnknownNameError, match="Did you mean 'tiny'"):
+        load_checkpoint(tmp_path / "none.pt", "tinny")
