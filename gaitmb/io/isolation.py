@@ -216,8 +216,37 @@ def _resident_mb(pid: int) -> float:
 
 
 def network_state() -> Iterator[Message]:
-    """What the worker's network is: ``none`` (a namespace of its own) or ``dead_proxy``."""
-    yield Message("network", {"network": os.environ.get("GAITMB_NETWORK", "")})
+    """What network the worker has: ``none`` (a namespace of its own) or ``dead_proxy``."""
+    proxy = os.environ.get("https_proxy", "")
+    try:
+        port = int(proxy.rpartition(":")[2])
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        reached = True
+    except (OSError, ValueError):
+        reached = False
+    values = {"network": os.environ.get("GAITMB_NETWORK", ""), "https_proxy": proxy, "reached": reached}
+    yield Message("network", {**values, "no_proxy": os.environ.get("no_proxy", "")})
+
+
+def idle_task(seconds: float, greet: bool = False) -> Iterator[Message]:
+    """Sleep, to see that silence is noticed; with `greet`, tell the own process id first."""
+    if greet:
+        yield Message("hello", {"pid": os.getpid()})
+    time.sleep(seconds)
+
+
+def greedy_task(mb: int) -> Iterator[Message]:
+    """Fill `mb` MiB of memory and wait, to see that it is noticed."""
+    held = bytearray(os.urandom(2**20) * mb)
+    time.sleep(30)
+    yield Message("held", {"bytes": len(held)})
+
+
+def crash_task(after: int) -> Iterator[Message]:
+    """Send `after` messages and die, to see that they arrive."""
+    for number in range(after):
+        yield Message("sent", {"number": number})
+    os.abort()
 
 
 def _leave_network() -> socket.socket:

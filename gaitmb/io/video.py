@@ -83,7 +83,7 @@ class VideoInfo:
     duration_s
         Declared duration; 0 where the header does not say.
     fps
-        Frames per second, from the median time between packets; 0 for fewer than two.
+        Frames per second, from the usual time between packets; 0 for fewer than two.
     time_s
         When each frame is to be shown, ascending from the start of the video.
     keyframe_s
@@ -383,12 +383,12 @@ def examine(path: str) -> VideoInfo:
         times.sort()
         declared = int(stream.frames or 0)
         steps = [b - a for a, b in itertools.pairwise(times) if b > a]
-        fps = 1 / statistics.median(steps) if steps else 0.0
+        fps = _usual_rate(steps)
         duration_s = _declared_duration(container, stream)
         expected = max(declared - discarded, n_packets)
         # A header may lack the count (Matroska); then the duration tells that the end is missing.
         tail_s = duration_s - end_s
-        if declared == 0 and tail_s > max(1.0, 0.03 * duration_s) and fps:
+        if declared == 0 and fps and tail_s > max(0.2, 2.5 / fps, 0.01 * duration_s):
             truncated = True
             expected = max(expected, n_packets + math.floor(tail_s * fps))
         truncated = truncated or n_packets < declared - discarded
@@ -406,6 +406,14 @@ def examine(path: str) -> VideoInfo:
             keyframe_s=tuple(round(t, 6) for t in sorted(keyframes)),
             truncated=truncated,
         )
+
+
+def _usual_rate(steps: list[float]) -> float:
+    """Frames per second from the usual time between frames, which some containers round to 1 ms."""
+    if not steps:
+        return 0.0
+    median = statistics.median(steps)
+    return 1 / statistics.fmean(step for step in steps if 0.75 * median <= step <= 1.25 * median)
 
 
 def _declared_duration(container: Any, stream: Any) -> float:
@@ -467,7 +475,7 @@ def _turning(frame: Any, aspect: Fraction | None) -> _Turning:
         flip_x, flip_y = (c < 0, b < 0) if transpose else (a < 0, d < 0)
     if not aspect or not Fraction(1, 4) <= aspect <= 4:
         aspect = Fraction(1)
-    return _Turning(transpose, bool(flip_x), bool(flip_y), (frame.width, frame.height), aspect)
+    return _Turning(bool(transpose), bool(flip_x), bool(flip_y), (frame.width, frame.height), aspect)
 
 
 def _first_picture(path: str) -> _Turning:

@@ -1,8 +1,8 @@
 """Pose models, and how they look at a whole video.
 
 A pose model is anything that is picked by name from :data:`ESTIMATORS` and can
-:meth:`~PoseEstimator.look` at one picture after the other. It runs in a worker of :mod:`gaitmb.io.isolation`, together with the
-decoder, so that pictures never travel between processes.
+:meth:`~PoseEstimator.look` at one picture after the other. It runs in a worker of
+:mod:`gaitmb.io.isolation`, together with the decoder, so that pictures never travel between processes.
 """
 
 from __future__ import annotations

