@@ -18,11 +18,14 @@ level = st.radio("Judged by", levels, format_func=lambda name: viz.LEVEL_LABELS[
 unit = viz.LEVEL_LABELS[level]
 metrics = evaluation.metrics[level]
 
+st.subheader("Weighted F1")
 methods = {"classifier": metrics}
 methods |= {name: scores[level] for name, scores in evaluation.baselines.items() if level in scores}
 labels = viz.method_labels(evaluation)
 for column, (name, scores) in zip(st.columns(len(methods)), methods.items(), strict=True):
-    column.metric(f"Weighted F1, {plain(labels[name])}", str(scores.metrics["weighted_f1"]))
+    interval = scores.metrics["weighted_f1"]
+    column.metric(plain(labels[name]), "–" if interval.value is None else f"{interval.value:.2f}")
+    column.caption(str(interval))
 st.caption(
     f"{metrics.n_scored} {unit} scored out of fold ({plain(protocol['name'])}, "
     f"{protocol['n_folds']} folds); in brackets the interval over participants."

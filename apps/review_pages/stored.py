@@ -79,7 +79,7 @@ def _read_pose(
 
 def _banner(evaluation: Evaluation) -> None:
     for caveat in evaluation.caveats:
-        st.warning(f"**{plain(caveat)}**")
+        st.warning(f"**{plain(caveat)}**", icon="⚠️")
     cohort = evaluation.cohort
     trained = "trained" if evaluation.encoder["trained"] else "untrained"
     st.sidebar.markdown(

@@ -103,4 +103,4 @@ with right:
                 for name in ("This walk", "Median of the cohort")
             },
         )
-        st.caption("Empty: this walk does not show it, for example an arm that was not seen.")
+        st.caption("None: this walk does not show it, for example an arm that was not seen.")

@@ -96,7 +96,7 @@ else:
             "rating": "Rated",
             "predicted": "Predicted",
             "agreement": "Agreement",
-            "probability": st.column_config.NumberColumn("Probability of the prediction", format="%.2f"),
+            "probability": st.column_config.NumberColumn("Its probability", format="%.2f"),
             "expected_severity": st.column_config.NumberColumn(
                 "Expected severity (points)", format="%.2f"
             ),

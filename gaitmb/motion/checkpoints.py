@@ -1,20 +1,23 @@
 """Checkpoints: published ``.bin`` files, ``.pt`` and ``.safetensors``, loaded strictly, without trust.
 
 Nothing in a file is ever executed: pickles go through ``torch.load(weights_only=True)``, which refuses
-everything but tensors and plain containers.
+everything but tensors, numbers and plain containers. A file's own words are never printed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import pickle
+import io
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -46,6 +49,24 @@ ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 # Under which key published files keep the network, the outermost first.
 _WRAPPERS = ("model_pos", "state_dict", "model")
+
+
+#: The full network with its optimiser has half a gigabyte: what is larger than this is something else.
+LARGEST_BYTES = 2 * 2**30
+
+# Published files keep their best error as a NumPy number, under the name NumPy had then or has now;
+# these rebuild a number and can do nothing else.
+_scalar: Any = np.float64(0).__reduce__()[0]
+_NUMBERS: list[Any] = [
+    (_scalar, "numpy.core.multiarray.scalar"),
+    (_scalar, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    type(np.dtype(np.float32)),
+    type(np.dtype(np.float64)),
+]
+
+# What the published sizes are called in the paper and its code.
+_SPOKEN = {"motionbert": "motionbert (full)", "motionbert-lite": "motionbert-lite (LITE)"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,59 +128,78 @@ def load_checkpoint(path: Path, architecture: str) -> Checkpoint:
     Parameters
     ----------
     path
-        ``.bin``, ``.pt`` or ``.pth`` as ``torch.save`` wrote it: the weights themselves, or a dictionary
+        What ``torch.save`` wrote (``.bin``, ``.pt``, ``.pth``): the weights themselves, or a dictionary
         that holds them as ``model_pos``, ``state_dict`` or ``model``, keys with or without ``module.``;
-        or ``.safetensors``.
+        or safetensors. Content tells which, not the name.
     architecture
         Name in :data:`ARCHITECTURES` of the network that they have to fit.
 
+    Returns
+    -------
+    Weights as float32, converted where they have another precision.
+
     Raises
     ------
+    UnknownNameError
+        There is no such architecture.
     CheckpointError
-        The file cannot be read, holds anything but tensors and plain containers, does not fit, or has
-        numbers that are not finite.
+        The file cannot be read, asks to run code, holds anything but weights, does not fit (the text
+        names the architecture that would), or has numbers that are not finite.
     """
     expected = _shapes(architecture)
+    data = _read(path)
+    weights = _unwrap(_parse(data))
+    _require_fit(weights, expected, architecture)
+    state_dict = {key: _as_float32(key, weights[key]) for key in expected}
+    return Checkpoint(state_dict, hashlib.sha256(data).hexdigest())
+
+
+def _read(path: Path) -> bytes:
+    """All of the file, once: what is hashed is what is loaded."""
     try:
-        sha256 = sha256_of(path)
+        if not path.is_file():
+            raise CheckpointError(
+                "the checkpoint cannot be opened (no such file)", remedy="Check --checkpoint"
+            )
+        if path.stat().st_size > LARGEST_BYTES:
+            raise _unreadable()
+        return path.read_bytes()
     except OSError as error:
         raise CheckpointError(
             f"the checkpoint cannot be opened ({error.strerror})", remedy="Check --checkpoint"
         ) from error
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    weights = _unwrap(content)
-    _require_fit(weights, expected, architecture)
-    for key, tensor in weights.items():
-        if not (tensor.is_floating_point() and torch.isfinite(tensor).all()):
-            raise CheckpointError(f"{key} of the checkpoint holds numbers that are not finite")
-    return Checkpoint({key: weights[key].to(torch.float32).contiguous() for key in expected}, sha256)
 
 
-def _read_torch(path: Path) -> object:
+def _parse(data: bytes) -> object:
+    """What a file holds; nothing in it is run."""
+    file = io.BytesIO(data)
     try:
-        with warnings.catch_warnings():
+        # safetensors: the length of a header in eight bytes, then the header, which is JSON.
+        if data[8:9] == b"{":
+            return safetensors.torch.load(data)
+        _refuse_bomb(file)
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_NUMBERS):
             warnings.simplefilter("ignore")  # older formats; whatever they hold is checked below
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            "the checkpoint is not a file of plain weights, and was not run",
-            expected="tensors and plain containers only",
-            remedy="Save the state dict alone, best as .safetensors",
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise _unreadable() from error
-    except (AttributeError, ImportError, MemoryError, OverflowError, UnicodeError) as error:
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
+    except Exception as error:  # a broken file breaks its reader in every way there is
+        # torch has one type of error for a file that asks for more than weights and for a damaged one.
+        if "global" in str(error).lower():
+            raise CheckpointError(
+                "the checkpoint asks to run code, which was not done",
+                expected="tensors, numbers and plain containers only",
+                remedy="Do not use it unless you know who made it; ask for .safetensors instead",
+            ) from error
         raise _unreadable() from error
 
 
-def _read_safetensors(path: Path) -> object:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path, device="cpu")
-    except (SafetensorError, OSError, ValueError) as error:
-        raise _unreadable() from error
+def _refuse_bomb(file: io.BytesIO) -> None:
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            if sum(member.file_size for member in archive.infolist()) > LARGEST_BYTES:
+                raise _unreadable()
+    file.seek(0)
 
 
 def _unreadable() -> CheckpointError:
@@ -180,11 +220,12 @@ def _unwrap(content: object) -> dict[str, Tensor]:
             "the checkpoint holds no weights",
             expected=f"a state dict, bare or as one of {', '.join(_WRAPPERS)}",
         )
-    weights = {str(key).removeprefix("module."): value for key, value in content.items()}
-    for key, value in weights.items():
+    for value in content.values():
         if not isinstance(value, Tensor):
-            raise CheckpointError(f"{key!r} in the checkpoint is no tensor", expected="weights only")
-    return weights
+            raise CheckpointError(
+                "something among the weights of the checkpoint is no tensor", expected="weights only"
+            )
+    return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
 def _require_fit(
@@ -196,26 +237,48 @@ def _require_fit(
     for other in ARCHITECTURES:
         if other != architecture and found == _shapes(other):
             raise CheckpointError(
-                f"the checkpoint holds weights of {other}",
-                expected=f"those of {architecture}",
+                f"the checkpoint holds weights of {_spoken(other)}",
+                expected=f"those of {_spoken(architecture)}",
                 remedy=f"Use --encoder {other}",
             )
     missing = [key for key in expected if key not in found]
-    extra = [key for key in found if key not in expected]
     wrong = [key for key in expected if key in found and found[key] != expected[key]]
     trouble = [
         f"{len(keys)} {kind} (such as {keys[0]})"
-        for kind, keys in (("missing", missing), ("unknown", extra), ("of another shape", wrong))
+        for kind, keys in (("missing", missing), ("of another shape", wrong))
         if keys
     ]
+    # Names of the file's own are counted only: they may hold anything.
+    n_unknown = len(found.keys() - expected.keys())
+    if n_unknown:
+        trouble.append(f"{n_unknown} unknown")
     likely = max(
         ARCHITECTURES, key=lambda name: sum(found.get(k) == s for k, s in _shapes(name).items())
     )
     raise CheckpointError(
-        f"the checkpoint does not fit {architecture}: of its keys are {', '.join(trouble)}",
+        f"the checkpoint does not fit {_spoken(architecture)}: of its keys are {', '.join(trouble)}",
         expected="exactly the keys and shapes of the published network",
-        remedy=f"It is nearest to {likely}; check where it came from",
+        remedy=f"It is nearest to {_spoken(likely)}; check where it came from",
     )
+
+
+def _spoken(architecture: str) -> str:
+    return _SPOKEN.get(architecture, architecture)
+
+
+def _as_float32(key: str, tensor: Tensor) -> Tensor:
+    if tensor.layout is not torch.strided or tensor.is_quantized or not tensor.is_floating_point():
+        raise CheckpointError(
+            f"{key} of the checkpoint has type {tensor.dtype}", expected="plain floating-point numbers"
+        )
+    # A copy, so that no two weights share memory and none keeps the whole file alive.
+    weight = tensor.detach().to(torch.float32, copy=True).contiguous()
+    if not torch.isfinite(weight).all():
+        raise CheckpointError(
+            f"{key} of the checkpoint holds numbers that are not finite",
+            remedy="Its training diverged: take an earlier epoch",
+        )
+    return weight
 
 
 def save_weights(path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -230,7 +293,6 @@ def save_weights(path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping
     metadata
         Text to keep with them.
     """
-    from safetensors.torch import save
-
+    weights = {key: value.contiguous() for key, value in state_dict.items()}
     with replacing(path) as file:
-        file.write(save({key: value.contiguous() for key, value in state_dict.items()}, dict(metadata)))
+        file.write(safetensors.torch.save(weights, dict(metadata)))

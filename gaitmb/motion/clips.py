@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gaitmb.data.pose import CoordinateSystem, PoseSequence
 from gaitmb.data.skeleton import H36M17
-from gaitmb.errors import CoordinateError, QualityError
+from gaitmb.errors import ConfigurationError, CoordinateError, QualityError
 
 __all__ = ["MAX_FRAMES", "MIN_FRAMES", "clip_windows", "screen_clip"]
 
@@ -39,12 +39,18 @@ def clip_windows(n_frames: int, max_frames: int = MAX_FRAMES) -> list[tuple[int,
     ------
     QualityError
         The walk has fewer than :data:`MIN_FRAMES` frames.
+    ConfigurationError
+        `max_frames` is so short that a clip might be.
 
     Examples
     --------
     >>> clip_windows(243), clip_windows(244)
     ([(0, 243)], [(0, 122), (122, 244)])
     """
+    if max_frames < 2 * MIN_FRAMES - 1:
+        raise ConfigurationError(
+            f"clips of at most {max_frames} frames", expected=f"at least {2 * MIN_FRAMES - 1}"
+        )
     if n_frames < MIN_FRAMES:
         raise QualityError(
             f"{n_frames} frames at the encoder's rate",

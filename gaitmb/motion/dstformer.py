@@ -32,8 +32,8 @@ def _norm(dim: int) -> nn.LayerNorm:
 
 
 def _add_linear(x: Tensor, linear: nn.Linear, y: Tensor) -> Tensor:
-    """``x + linear(y)`` in one pass of the matrix product; both ``(tokens, features)``."""
-    return torch.addmm(x + linear.bias, y, linear.weight.t())
+    """``x + linear(y)``, the matrix product summed onto the rest; both ``(tokens, features)``."""
+    return (x + linear.bias).addmm_(y, linear.weight.t())
 
 
 class Attention(nn.Module):
@@ -64,7 +64,9 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor, normed: Tensor) -> Tensor:
         n, length, dim = x.shape  # (N, L, C)
-        hidden = F.gelu(self.fc1(normed)).view(n * length, -1)  # (N·L, C·ratio)
+        hidden = self.fc1(normed).view(n * length, -1)  # (N·L, C·ratio)
+        # In place where no gradient will need what was there: half the memory to go through.
+        hidden = F.gelu(hidden) if torch.is_grad_enabled() else torch.ops.aten.gelu_(hidden)
         return _add_linear(x.reshape(-1, dim), self.fc2, hidden).view(n, length, dim)
 
 
@@ -198,8 +200,14 @@ class DSTformer(nn.Module):
         Raises
         ------
         ConfigurationError
-            The clip is longer than the network holds, or empty.
+            The shape is another one, the clip is longer than the network holds, or empty, or all of it
+            is padding.
         """
+        joint = (self.pos_embed.shape[1], self.joints_embed.in_features)
+        if x.ndim != 4 or x.shape[2:] != joint:
+            raise ConfigurationError(
+                f"clips of shape {tuple(x.shape)}", expected=f"(B, T, {joint[0]}, {joint[1]})"
+            )
         b, t, j, _ = x.shape
         if not 1 <= t <= self.maxlen:
             raise ConfigurationError(
@@ -209,6 +217,11 @@ class DSTformer(nn.Module):
             )
         seen = None
         if valid is not None:
+            if valid.shape != (b, t) or valid.dtype != torch.bool or not valid.any(dim=1).all():
+                raise ConfigurationError(
+                    f"a mask of shape {tuple(valid.shape)} and type {valid.dtype}",
+                    expected=f"({b}, {t}) and torch.bool, with at least one real frame in each clip",
+                )
             # One row of keys for all queries and heads of a joint's sequence: (B·J, 1, 1, T).
             seen = valid.repeat_interleave(j, dim=0).view(b * j, 1, 1, t)
         x = self.joints_embed(x) + self.pos_embed + self.temp_embed[:, :t]  # (B, T, J, C)

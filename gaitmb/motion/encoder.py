@@ -116,9 +116,9 @@ def load_encoder(architecture: str, checkpoint: Path | None = None, seed: int = 
     """
     if checkpoint is not None:
         loaded = load_checkpoint(checkpoint, architecture)
-        with torch.random.fork_rng(devices=[]):
+        with torch.device("meta"):  # no weights are drawn that the file's replace anyway
             network = build_network(architecture)
-        network.load_state_dict(dict(loaded.state_dict))
+        network.load_state_dict(dict(loaded.state_dict), assign=True)
         sha256: str | None = loaded.sha256
     else:
         with torch.random.fork_rng(devices=[]):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitmb.data.skeleton import H36M17
+from gaitmb.errors import ConfigurationError
 from gaitmb.simulate.parameters import WalkerParameters
 from gaitmb.simulate.steps import LEFT, RIGHT, Plan, cubic, hermite
 
@@ -34,6 +35,9 @@ _PELVIC_DROP_DEG = 3.0
 #: Half the window in which the height of the pelvis is smoothed, in step times, and its grid.
 _SMOOTHING = 0.15
 _GRID_HZ = 120.0
+
+#: Farthest that a foot may be from under its hip, in lengths of the leg.
+_WIDEST = 0.75
 
 #: Mean angle of the arms, how far they hang from the body, their delay behind the legs, and how much
 #: the elbow bends as the arm comes forward, as a share of its swing.
@@ -273,6 +277,11 @@ def raise_pelvis(parameters: WalkerParameters, plan: Plan, duration_s: float) ->
 
     The highest point that a leg allows is where it is straight but for `knee_flexion_deg`. The least of
     it over a window, averaged over the same window, is smooth and never above it.
+
+    Raises
+    ------
+    ConfigurationError
+        A foot is so far ahead or behind that the leg does not reach it.
     """
     body = body_of(parameters)
     half = max(2, round(_SMOOTHING * 60 / parameters.cadence_spm * _GRID_HZ))
@@ -285,8 +294,12 @@ def raise_pelvis(parameters: WalkerParameters, plan: Plan, duration_s: float) ->
     for side in (LEFT, RIGHT):
         span = feet.ankle[:, side] - pelvis.ground - pelvis.hips[side]
         level = np.square(span[:, :2]).sum(axis=-1)
-        # A leg that is asked for more than it has still keeps its length: the hip comes down.
-        reach = np.sqrt(np.maximum(longest**2 - level, (0.2 * longest) ** 2))
+        if level.max() > (_WIDEST * longest) ** 2:
+            raise ConfigurationError(
+                "steps that leave a foot out of the leg's reach",
+                expected="shorter or more even steps, or more push_off_deg",
+            )
+        reach = np.sqrt(longest**2 - level)
         highest = np.minimum(highest, span[:, 2] + reach)
     windows = np.lib.stride_tricks.sliding_window_view(highest, 2 * half + 1)
     weights = np.hanning(2 * half + 3)[1:-1]

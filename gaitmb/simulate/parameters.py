@@ -191,7 +191,14 @@ class WalkerParameters:
             raise ConfigurationError(
                 f"turn_steps of the walker is {self.turn_steps}", expected="2 or more"
             )
+        if not 0.42 <= self.leg_m / self.height_m <= 0.62:
+            raise ConfigurationError(
+                f"legs of {self.leg_m:.2f} m at a height of {self.height_m:.2f} m",
+                expected="legs of 0.42 to 0.62 of the height",
+            )
         longest = self.step_length_m * (1 + abs(self.step_length_asymmetry_pct) / 200)
+        if self.turn_at_s is not None:
+            longest = max(longest, math.pi * self.turn_radius_m / self.turn_steps)
         if longest > self.leg_m:
             raise ConfigurationError(
                 f"steps of {longest:.2f} m with legs of {self.leg_m:.2f} m",

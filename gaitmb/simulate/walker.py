@@ -93,7 +93,8 @@ def simulate_walk(
     Raises
     ------
     ConfigurationError
-        Both lengths are given, or the walk is shorter than two frames or longer than an hour.
+        Both lengths are given, the walk is shorter than two frames or longer than an hour, or the legs
+        do not reach the steps.
 
     Examples
     --------

@@ -146,7 +146,7 @@ def animate_2d(pose: PoseSequence, max_frames: int = 120) -> go.Figure:
     pose.require(CoordinateSystem.IMAGE_PX, CoordinateSystem.SCREEN)
     figure = _animation(pose, pose.positions, max_frames, decimals=2)
     _layout_2d(figure, pose, "Joints in the picture")
-    figure.update_layout(margin_b=110)
+    figure.update_layout(height=660, margin_b=200)
     return figure
 
 
@@ -168,7 +168,14 @@ def animate_3d(pose: PoseSequence, max_frames: int = 120) -> go.Figure:
     positions = _centred(_upright(pose))
     figure = _animation(pose, positions, max_frames, decimals=1)
     low, high = _bounds(positions, 0.05)
+    # Some floor around the walker, so that the eye has something to hold on to when it is turned.
+    reach = np.maximum(high - low, 0.7 * (high - low).max())
+    low[:2], high[:2] = ((high + low)[:2] - reach[:2]) / 2, ((high + low)[:2] + reach[:2]) / 2
     ends = [[float(a), float(b)] for a, b in zip(low, high, strict=True)]
+    longest = float((high - low).max())
+    aspect = {
+        axis: float(high[n] - low[n]) / longest if longest else 1.0 for n, axis in enumerate("xyz")
+    }
     axes = {
         f"{axis}axis": {
             "title": {"text": title},
@@ -185,13 +192,19 @@ def animate_3d(pose: PoseSequence, max_frames: int = 120) -> go.Figure:
     if pose.coordinates is CoordinateSystem.WORLD_MM:
         axes["xaxis"]["title"] = {"text": "x (mm)"}
         axes["yaxis"]["title"] = {"text": "y (mm)"}
-    eye = {"x": 1.2, "y": -1.5, "z": 0.5}
+    eye = {"x": 1.3, "y": -1.45, "z": 0.4}
     figure.update_layout(
         template=TEMPLATE,
         title_text="Joints in space, centred on the walker (mm); drag to rotate",
-        height=560,
-        margin_b=110,
-        scene={**axes, "aspectmode": "data", "camera": {"eye": eye}, "uirevision": "walk"},
+        height=660,
+        margin_b=150,
+        scene={
+            **axes,
+            "aspectmode": "manual",
+            "aspectratio": aspect,
+            "camera": {"eye": eye},
+            "uirevision": "walk",
+        },
     )
     return figure
 
@@ -230,6 +243,8 @@ def _animation(pose: PoseSequence, positions: Array, max_frames: int, decimals: 
     figure = go.Figure(data=_traces(first, pose.skeleton, decimals), frames=frames)
     if len(frames) < 2:
         return figure
+    # A picture has its axis and its title below it, a space has not.
+    below_px = 70 if positions.shape[-1] == 2 else 20
     period_ms = 1000 * float(pose.time_s[shown[-1]] - pose.time_s[0]) / (len(frames) - 1)
     play = {
         "frame": {"duration": round(period_ms), "redraw": True},
@@ -243,7 +258,8 @@ def _animation(pose: PoseSequence, positions: Array, max_frames: int, decimals: 
                 "type": "buttons",
                 "direction": "right",
                 "x": 0,
-                "y": -0.12,
+                "y": 0,
+                "pad": {"t": below_px},
                 "xanchor": "left",
                 "yanchor": "top",
                 "showactive": False,
@@ -255,11 +271,12 @@ def _animation(pose: PoseSequence, positions: Array, max_frames: int, decimals: 
         ],
         sliders=[
             {
-                "x": 0.2,
-                "len": 0.8,
-                "y": -0.1,
+                "x": 0,
+                "len": 1,
+                "y": 0,
+                "pad": {"t": below_px + 30, "b": 10},
                 "yanchor": "top",
-                "currentvalue": {"prefix": "time ", "suffix": " s"},
+                "currentvalue": {"prefix": "time ", "suffix": " s", "xanchor": "right"},
                 "steps": [
                     {
                         "label": f"{pose.time_s[number] - pose.time_s[0]:.2f}",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gaitmb.data.pose import CoordinateSystem, PoseSequence
 from gaitmb.data.skeleton import COCO17, H36M17
-from gaitmb.errors import CoordinateError, QualityError
+from gaitmb.errors import ConfigurationError, CoordinateError, QualityError
 from gaitmb.motion.clips import MIN_FRAMES, clip_windows, screen_clip
 
 
@@ -20,7 +20,7 @@ def _pose(positions: np.ndarray, confidence: np.ndarray | None = None) -> PoseSe
     return PoseSequence(positions, confidence, time_s, H36M17, CoordinateSystem.IMAGE_PX)
 
 
-@given(n_frames=st.integers(MIN_FRAMES, 5000), max_frames=st.integers(2 * MIN_FRAMES, 243))
+@given(n_frames=st.integers(MIN_FRAMES, 5000), max_frames=st.integers(2 * MIN_FRAMES - 1, 243))
 def test_clips_cover_a_walk_without_gap_overlap_or_stub(n_frames: int, max_frames: int) -> None:
     windows = clip_windows(n_frames, max_frames)
     lengths = [end - start for start, end in windows]
@@ -33,6 +33,11 @@ def test_fewer_than_the_least_frames_are_refused() -> None:
     with pytest.raises(QualityError, match="15 frames"):
         clip_windows(15)
     assert clip_windows(16) == [(0, 16)]
+
+
+def test_clips_too_short_to_divide_a_walk_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="at most 30 frames"):
+        clip_windows(100, max_frames=2 * MIN_FRAMES - 2)
 
 
 def test_normalisation_is_the_published_one(shared: Path) -> None:

@@ -129,6 +129,26 @@ def test_a_clip_longer_than_the_network_holds_is_refused(tiny: DSTformer, frames
         tiny(torch.zeros(1, frames, 17, 3))
 
 
+@pytest.mark.parametrize("shape", [(9, 17, 3), (1, 9, 1, 3), (1, 9, 17, 2), (1, 9, 16, 3)])
+def test_what_is_no_clip_is_refused(tiny: DSTformer, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigurationError, match="clips of shape"):
+        tiny(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    "valid", [torch.zeros(1, 9, dtype=torch.bool), torch.ones(1, 9), torch.ones(1, 8, dtype=torch.bool)]
+)
+def test_a_mask_that_leaves_nothing_or_does_not_fit_is_refused(tiny: DSTformer, valid: Tensor) -> None:
+    with pytest.raises(ConfigurationError, match="mask"):
+        tiny.represent(torch.zeros(1, 9, 17, 3), valid)
+
+
+def test_gradients_and_inference_give_the_same_numbers(tiny: DSTformer) -> None:
+    with torch.inference_mode():
+        inferred = tiny(_defined_input(2, 27)).numpy()
+    np.testing.assert_allclose(inferred, tiny(_defined_input(2, 27)).numpy(), atol=1e-6)
+
+
 def test_every_weight_takes_part_in_the_answer() -> None:
     network = DSTformer(**TINY)
     network.load_state_dict(_defined_weights(network.state_dict()))

@@ -1,7 +1,9 @@
 """The encoder: the same answer in every process and batch, for walks of any length."""
 
+import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from gaitmb.errors import QualityError
 from gaitmb.motion import checkpoints
+from gaitmb.motion.checkpoints import save_weights
 from gaitmb.motion.clips import clip_windows
 from gaitmb.motion.encoder import Encoder, load_encoder
 
@@ -82,3 +85,15 @@ def test_another_process_has_the_same_random_weights() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
     )
     assert other.stdout.strip() == load_encoder("motionbert-lite").weights_digest
+
+
+def test_weights_from_a_file_are_the_file_s_own(tmp_path: Path, encoder: Encoder) -> None:
+    path = tmp_path / "tiny.safetensors"
+    save_weights(path, encoder.network.state_dict(), {"licence": "own"})
+    before = torch.random.get_rng_state()
+    loaded = load_encoder("tiny", path, seed=99)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert loaded.trained
+    assert loaded.checkpoint_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert loaded.weights_digest == encoder.weights_digest
+    np.testing.assert_array_equal(loaded.embed(_clip(30)), encoder.embed(_clip(30)))
