@@ -121,6 +121,7 @@ def detect_people(
     path: Path,
     model: Path,
     *,
+    info: VideoInfo | None = None,
     estimator: str = "mediapipe",
     max_people: int = 4,
     workers: int = 1,
@@ -135,6 +136,8 @@ def detect_people(
         The video.
     model
         File of the pose model (:func:`gaitmb.pose.models.find_model`).
+    info
+        What :func:`gaitmb.io.video.probe_video` says of it; by default it is asked now.
     estimator
         Name in :data:`ESTIMATORS`.
     max_people
@@ -153,7 +156,7 @@ def detect_people(
     """
     if estimator not in ESTIMATORS:
         raise UnknownNameError("pose estimator", estimator, ESTIMATORS)
-    info = probe_video(path, limits)
+    info = info or probe_video(path, limits)
     spans = _spans(info, workers)
     order = {
         "path": str(path.resolve()),
