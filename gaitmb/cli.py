@@ -92,7 +92,10 @@ def _add_estimate(parser: argparse.ArgumentParser) -> None:
 
 def _add_pose_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--model", choices=("full", "heavy", "lite"), default="full", help="size of the pose model (full)"
+        "--model",
+        choices=("full", "heavy", "lite"),
+        default="full",
+        help="size of the pose model (full)",
     )
     parser.add_argument("--model-file", type=Path, metavar="TASK", help="a model file of your own")
 

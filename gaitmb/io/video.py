@@ -538,10 +538,12 @@ def decode(
         aspect = stream.sample_aspect_ratio
         turning: _Turning | None = None
         last_s, broken, recent = -math.inf, False, 0.0
-        for frame, failed in _frames(container, stream, av.error.FFmpegError):
+        for frame, lost in _frames(container, stream, av.error.FFmpegError):
             if frame is None:
-                counts.failed += failed
                 broken = True
+                shown = lost.pts if lost is not None else None
+                lost_s = math.inf if shown is None else float(shown * base) - origin
+                counts.failed += lost is not None and lost_s >= max(count_from_s, start_s)
                 continue
             pts = frame.pts if frame.pts is not None else frame.dts
             step_s = float(1 / rate) if rate else 0.04
@@ -577,8 +579,8 @@ def decode(
             yield time_s, _rgb(frame, turning, max_side_px)
 
 
-def _frames(container: Any, stream: Any, error: type[Exception]) -> Iterator[tuple[Any, int]]:
-    """Frames, and ``(None, 1)`` for each packet that gave an error."""
+def _frames(container: Any, stream: Any, error: type[Exception]) -> Iterator[tuple[Any, Any]]:
+    """Frames, each with None; and None with each packet that gave an error instead of a frame."""
     packets = container.demux(stream)
     while True:
         try:
@@ -586,19 +588,19 @@ def _frames(container: Any, stream: Any, error: type[Exception]) -> Iterator[tup
         except StopIteration:
             return
         except error:
-            yield None, 1
+            yield None, None
             return
         if packet.is_corrupt:
-            yield None, 0
+            yield None, None
         try:
             frames = packet.decode()
         except EOFError:
             return
         except error:
-            yield None, 1
+            yield None, packet
             continue
         for frame in frames:
-            yield frame, 0
+            yield frame, None
 
 
 def _rgb(frame: Any, turning: _Turning, max_side_px: int) -> NDArray[np.uint8]:

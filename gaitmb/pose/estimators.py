@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitmb.errors import MissingExtraError, ReadError, UnknownNameError
-from gaitmb.io.isolation import Limits, Message, WorkerLost, run_isolated
+from gaitmb.io.isolation import Limits, Message, WorkerLost, network_state, run_isolated
 from gaitmb.io.video import DecodeCounts, Reason, VideoInfo, decode, judge_decoding, probe_video
 from gaitmb.pose.detections import N_KEYPOINTS, Detections
 
@@ -32,10 +32,11 @@ __all__ = ["ESTIMATORS", "PoseEstimator", "VideoDetections", "detect_people"]
 _MAX_SIDE_PX = 1920
 #: Frames that follow each other faster are decoded, but not all of them are looked at.
 _MAX_RATE_HZ = 62.0
-#: Before a part of a long video begins, the model looks at this much of what comes before.
-_WARM_UP_S = 1.5
-#: Shorter parts are not worth a process of their own.
-_MIN_PART_FRAMES = 240
+#: A long video is looked at in chapters of about this length, each with a fresh memory of who is where,
+#: however many workers share them out: that is why their number does not change a single landmark.
+_CHAPTER_S = 20.0
+#: Before a chapter begins, the model looks at this much of what comes before.
+_WARM_UP_S = 1.0
 #: Where nobody was seen for this long, only some frames are looked at until somebody comes.
 _IDLE_AFTER_S, _IDLE_STEP_S = 2.0, 0.2
 #: A picture whose brightness varies less than this shows nobody.
@@ -143,7 +144,7 @@ def detect_people(
     max_people
         How many people to look for at the same time.
     workers
-        A long video is split between so many processes.
+        A long video is split between so many processes; the result does not depend on it.
     limits
         When to kill a worker; what it found until then is kept.
     progress
@@ -157,7 +158,10 @@ def detect_people(
     if estimator not in ESTIMATORS:
         raise UnknownNameError("pose estimator", estimator, ESTIMATORS)
     info = info or probe_video(path, limits)
-    spans = _spans(info, workers)
+    chapters = _chapters(info)
+    n_parts = max(1, min(workers, len(chapters)))
+    bounds = [round(number * len(chapters) / n_parts) for number in range(n_parts + 1)]
+    shares = [chapters[a:b] for a, b in itertools.pairwise(bounds)]
     order = {
         "path": str(path.resolve()),
         "model": str(model.resolve()),
@@ -165,18 +169,18 @@ def detect_people(
         "max_people": max_people,
         "size_px": info.size_px,
     }
-    parts = [_Part() for _ in spans]
+    parts = [_Part() for _ in shares]
     stop = threading.Event()
 
     def tell() -> None:
         if progress is not None:
             progress(sum(part.counts.decoded for part in parts), info.frames_expected)
 
-    with ThreadPoolExecutor(len(spans)) as pool:
+    with ThreadPoolExecutor(len(shares)) as pool:
         try:
             futures = [
-                pool.submit(_run_part, part, {**order, "start_s": a, "end_s": b}, limits, stop, tell)
-                for part, (a, b) in zip(parts, spans, strict=True)
+                pool.submit(_run_part, part, {**order, "chapters": share}, limits, stop, tell)
+                for part, share in zip(parts, shares, strict=True)
             ]
             for future in futures:
                 future.result()
@@ -185,13 +189,14 @@ def detect_people(
     return _joined(parts, info)
 
 
-def _spans(info: VideoInfo, workers: int) -> list[tuple[float | None, float | None]]:
-    """Split a video into parts of equal length, at times between two frames."""
+def _chapters(info: VideoInfo) -> list[tuple[float | None, float | None]]:
+    """Split a video into chapters of equal length, at times between two frames."""
     n_frames = len(info.time_s)
-    n_parts = 1 if info.truncated else max(1, min(workers, n_frames // _MIN_PART_FRAMES))
+    length_s = info.time_s[-1] - info.time_s[0] if n_frames else 0.0
+    n_chapters = 1 if info.truncated else max(1, round(length_s / _CHAPTER_S))
     cuts: list[float | None] = [None]
-    for number in range(1, n_parts):
-        index = round(number * n_frames / n_parts)
+    for number in range(1, n_chapters):
+        index = round(number * n_frames / n_chapters)
         cuts.append((info.time_s[index - 1] + info.time_s[index]) / 2)
     cuts.append(None)
     return list(itertools.pairwise(cuts))
@@ -259,57 +264,66 @@ def estimate_task(
     estimator: str,
     max_people: int,
     size_px: tuple[int, int],
-    start_s: float | None,
-    end_s: float | None,
+    chapters: list[tuple[float | None, float | None]],
 ) -> Iterator[Message]:
-    """Decode a part of a video and look at it; one message per frame, then ``end``.
+    """Decode some chapters of a video and look at them; one message per frame, then ``end``.
 
     A ``frame`` has its time and, as content, the people in it; every message has the counts so far, so
     that nothing is lost with a worker that dies.
     """
-    from gaitmb.io.isolation import network_state
-
     yield from network_state()
-    begins = -math.inf if start_s is None else start_s
     counts = DecodeCounts()
     seconds = {"decode": 0.0, "pose": 0.0}
-    eyes = ESTIMATORS[estimator](model, max_people)
-    pictures = decode(
-        path,
-        counts,
-        start_s=begins - _WARM_UP_S,
-        count_from_s=begins,
-        end_s=math.inf if end_s is None else end_s,
-        max_side_px=_MAX_SIDE_PX,
-    )
+    for start_s, end_s in chapters:
+        eyes = ESTIMATORS[estimator](model, max_people)
+        begins = -math.inf if start_s is None else start_s
+        pictures = decode(
+            path,
+            counts,
+            start_s=begins - _WARM_UP_S,
+            count_from_s=begins,
+            end_s=math.inf if end_s is None else end_s,
+            max_side_px=_MAX_SIDE_PX,
+        )
+        yield from _look_through(pictures, eyes, begins, size_px, counts, seconds)
+        eyes.close()
+    yield Message("end", {"counts": asdict(counts), "seconds": seconds})
+
+
+def _look_through(
+    pictures: Iterator[tuple[float, NDArray[np.uint8]]],
+    eyes: PoseEstimator,
+    begins_s: float,
+    size_px: tuple[int, int],
+    counts: DecodeCounts,
+    seconds: dict[str, float],
+) -> Iterator[Message]:
     looking = _Attention(eyes)
-    last_sent_s = -math.inf
+    looked_s = -math.inf
     while True:
         began = time.perf_counter()
         moment = next(pictures, None)
         seconds["decode"] += time.perf_counter() - began
         if moment is None:
-            break
+            return
         time_s, picture = moment
         state = {"counts": asdict(counts), "seconds": seconds}
         # Half a millisecond of slack for containers that round to milliseconds.
-        if time_s - last_sent_s < 1 / _MAX_RATE_HZ - 5e-4:
+        if time_s - looked_s < 1 / _MAX_RATE_HZ - 5e-4:
             yield Message("skipped", state)
             continue
         began = time.perf_counter()
         people = looking.look(picture, time_s)
         seconds["pose"] += time.perf_counter() - began
-        last_sent_s = time_s
+        looked_s = time_s
         # Landmarks are told in pixels of the full picture; depth has the scale of x.
         height, width = picture.shape[:2]
         x_scale, y_scale = size_px[0] / width, size_px[1] / height
         people = people * np.array([x_scale, y_scale, x_scale, 1], dtype=np.float32)
-        if time_s >= begins:
+        if time_s >= begins_s:
             yield Message("frame", {"time_s": time_s, **state}, people.astype(np.float32).tobytes())
         else:
             yield Message("warm_up", state)
-    eyes.close()
-    yield Message("end", {"counts": asdict(counts), "seconds": seconds})
 
 
 class _Attention:

@@ -262,7 +262,9 @@ def estimate(
     return EstimateResult(out, quality["status"], quality, followed.pose)
 
 
-def estimate_walk(path: Path, *, model_file: Path | None = None, cache: Path | None = None) -> PoseSequence:
+def estimate_walk(
+    path: Path, *, model_file: Path | None = None, cache: Path | None = None
+) -> PoseSequence:
     """The participant's pose in a video of a cohort.
 
     Raises

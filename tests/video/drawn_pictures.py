@@ -32,7 +32,7 @@ def number_of(picture: NDArray[np.uint8]) -> int:
 
 
 def corners_of(picture: NDArray[np.uint8]) -> list[tuple[int, ...]]:
-    """The colours of the corners, rounded to 0 or 255: top left, top right, bottom left, bottom right."""
+    """Colours of the corners, rounded to 0 or 255: top left, top right, bottom left, bottom right."""
     height, width = picture.shape[:2]
     places = ((8, 8), (8, width - 8), (height - 8, 8), (height - 8, width - 8))
     return [tuple(255 if value > 128 else 0 for value in picture[place]) for place in places]

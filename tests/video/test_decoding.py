@@ -14,7 +14,7 @@ from gaitmb.io.video import DecodeCounts, decode, examine, judge_decoding, probe
 
 
 def read(path, **keywords):
-    """Everything about one video: what it declares, its frames, the counts, the codes of what is wrong."""
+    """All about one video: what it declares, its frames, the counts, the codes of what is wrong."""
     info, counts = examine(str(path)), DecodeCounts()
     frames = list(decode(str(path), counts, **keywords))
     return info, frames, counts, [reason.code for reason in judge_decoding(info, counts)]
