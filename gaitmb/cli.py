@@ -95,7 +95,7 @@ def _add_pose_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         choices=("full", "heavy", "lite"),
         default="full",
-        help="size of the pose model (full)",
+        help="pose model's size (full)",
     )
     parser.add_argument("--model-file", type=Path, metavar="TASK", help="a model file of your own")
 

@@ -275,7 +275,7 @@ def estimate_task(
     counts = DecodeCounts()
     seconds = {"decode": 0.0, "pose": 0.0}
     for start_s, end_s in chapters:
-        eyes = ESTIMATORS[estimator](model, max_people)
+        looking = _Attention(lambda: ESTIMATORS[estimator](model, max_people))
         begins = -math.inf if start_s is None else start_s
         pictures = decode(
             path,
@@ -285,20 +285,19 @@ def estimate_task(
             end_s=math.inf if end_s is None else end_s,
             max_side_px=_MAX_SIDE_PX,
         )
-        yield from _look_through(pictures, eyes, begins, size_px, counts, seconds)
-        eyes.close()
+        yield from _look_through(pictures, looking, begins, size_px, counts, seconds)
+        looking.close()
     yield Message("end", {"counts": asdict(counts), "seconds": seconds})
 
 
 def _look_through(
     pictures: Iterator[tuple[float, NDArray[np.uint8]]],
-    eyes: PoseEstimator,
+    looking: _Attention,
     begins_s: float,
     size_px: tuple[int, int],
     counts: DecodeCounts,
     seconds: dict[str, float],
 ) -> Iterator[Message]:
-    looking = _Attention(eyes)
     looked_s = -math.inf
     while True:
         began = time.perf_counter()
@@ -329,8 +328,9 @@ def _look_through(
 class _Attention:
     """Spares the model the frames in which there cannot be anybody."""
 
-    def __init__(self, eyes: PoseEstimator) -> None:
-        self._eyes = eyes
+    def __init__(self, open_eyes: Callable[[], PoseEstimator]) -> None:
+        self._open_eyes = open_eyes
+        self._eyes: PoseEstimator | None = None
         self._seen_s: float | None = None
         self._looked_s = -math.inf
 
@@ -344,10 +344,16 @@ class _Attention:
         if idle and time_s - self._looked_s < _IDLE_STEP_S:
             return _NOBODY
         self._looked_s = time_s
+        if self._eyes is None:
+            self._eyes = self._open_eyes()
         people = self._eyes.look(picture, time_s)
         if len(people):
             self._seen_s = time_s
         return people
+
+    def close(self) -> None:
+        if self._eyes is not None:
+            self._eyes.close()
 
 
 def require_mediapipe() -> Any:

@@ -23,7 +23,7 @@ _SAME = 0.12
 #: A person is the one of the picture before when the keypoints moved less, in body sizes.
 _MOVED = 0.3
 #: Seconds between two scans of the same part of the picture.
-_SCAN_EVERY_S = 0.5
+_SCAN_EVERY_S = 1.5
 #: How long somebody who is missed is looked for in crops.
 _MISSED_S = 0.4
 _CROP = 1.7
@@ -59,13 +59,11 @@ class MediaPipeEstimator:
         image = self._image(picture)
         found = _keypoints(self._video.detect_for_video(image, self._last_ms), picture.shape)
         people = distinct_people(list(found))
-        for seen_s, person in self._known:
+        for _, person in self._known:
             if not _holds(people, person, _MOVED):
                 near = self._look_near(picture, person)
                 if near is not None and not _holds(people, near, _SAME):
                     people.append(near)
-                elif near is None and time_s - seen_s < _MISSED_S:
-                    continue
         people += [
             person for person in self._scan(picture, time_s) if not _holds(people, person, _MOVED)
         ]

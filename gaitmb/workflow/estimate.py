@@ -1,4 +1,4 @@
-"""Estimate: from a video to the participant's 2D pose, with everything that is to be known of its quality.
+"""Estimate: from a video to the participant's 2D pose, and all that is to be known of its quality.
 
 What the pose model saw is kept in the cache under the content of the video and of the model, so that
 another choice of person, or the next run over a cohort, does not look at the video again.
@@ -262,9 +262,7 @@ def estimate(
     return EstimateResult(out, quality["status"], quality, followed.pose)
 
 
-def estimate_walk(
-    path: Path, *, model_file: Path | None = None, cache: Path | None = None
-) -> PoseSequence:
+def estimate_walk(path: Path, *, cache: Path | None = None) -> PoseSequence:
     """The participant's pose in a video of a cohort.
 
     Raises
@@ -274,7 +272,7 @@ def estimate_walk(
     QualityError
         Nobody, somebody who does not walk, or several who might be meant; the text says which.
     """
-    seen = see_video(path, model_file=model_file, cache=cache)
+    seen = see_video(path, cache=cache)
     followed = _follow(path, seen, None, None)
     if followed.pose is None:
         raise QualityError(

@@ -1,4 +1,4 @@
-"""The pose model comes from the cache, a server or the package index: the right file, or a clear word."""
+"""The pose model comes from cache, server or package index: the right file, or a clear word."""
 
 import hashlib
 import http.server
