@@ -81,9 +81,6 @@ def _add_estimate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_run_estimate)
     parser.add_argument("video", type=Path, help="MP4, MOV, MKV, WebM or AVI")
     parser.add_argument("--out", type=Path, default=Path("pose"), metavar="FOLDER", help="default: pose")
-    who = parser.add_mutually_exclusive_group()
-    who.add_argument("--person", type=int, metavar="N", help="number of the person on the contact sheet")
-    who.add_argument("--box", type=_box, metavar="X,Y,W,H@T", help="pixels and seconds: who is in there")
     _add_pose_model(parser)
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="split a long video (1)")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="default: $GAITMB_CACHE")
@@ -98,16 +95,6 @@ def _add_pose_model(parser: argparse.ArgumentParser) -> None:
         help="pose model's size (full)",
     )
     parser.add_argument("--model-file", type=Path, metavar="TASK", help="a model file of your own")
-
-
-def _box(text: str) -> tuple[float, float, float, float, float]:
-    """``x,y,w,h@t`` as five numbers."""
-    place, _, moment = text.partition("@")
-    try:
-        x, y, width, height = (float(number) for number in place.split(","))
-        return x, y, width, height, float(moment)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not X,Y,WIDTH,HEIGHT@SECONDS") from error
 
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:
@@ -268,8 +255,6 @@ def _run_estimate(arguments: argparse.Namespace) -> int:
         result = estimate(
             arguments.video,
             out=arguments.out,
-            person=arguments.person,
-            box=arguments.box,
             model=arguments.model,
             model_file=arguments.model_file,
             cache=arguments.cache,

@@ -443,7 +443,7 @@ def _cut_off(path: str) -> bool:
     """Whether a Matroska or AVI file is shorter than the size its first element states."""
     with Path(path).open("rb") as file:
         head = file.read(4096)
-    size = os.stat(path).st_size
+    size = Path(path).stat().st_size
     if head.startswith(b"RIFF"):
         return size < int.from_bytes(head[4:8], "little") + 8
     place = head.find(b"\x18\x53\x80\x67") if head.startswith(b"\x1aE\xdf\xa3") else -1

@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,47 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitmb.data.pose import PoseSequence, to_h36m17
-from gaitmb.errors import ConfigurationError, QualityError
+from gaitmb.errors import QualityError
 from gaitmb.workflow.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from gaitmb.io.video import Reason
     from gaitmb.pose.estimators import VideoDetections
+    from gaitmb.pose.following import Followed
 
-__all__ = ["EstimateResult", "Followed", "estimate", "estimate_walk", "get_pose_model", "see_video"]
+__all__ = ["EstimateResult", "estimate", "estimate_walk", "get_pose_model", "see_video"]
 
 #: Part of every cache key: what is seen in the same video by the same model changes with it.
 _METHOD = "mediapipe-1"
 _LOST = frozenset({"crashed", "memory_limit", "time_limit"})
-
-
-@dataclass(frozen=True, eq=False)
-class Followed:
-    """The participant among the people of a video, or why there is none.
-
-    Parameters
-    ----------
-    status
-        ``ok`` or ``refused``.
-    reasons
-        Why it is refused, or what is to be known; possibly empty.
-    landmarks
-        The participant's BlazePose-33 as seen, in ``image_px``; None where nobody could be chosen.
-    pose
-        The same, H36M-17 and cleaned; None where refused.
-    quality
-        Further entries of the quality file: ``person``, ``walking_bouts``, ``turns``, ``jitter_px``,
-        ``left_right_swaps``.
-    sheet
-        JPEG of the contact sheet; empty where nobody was seen.
-    """
-
-    status: str
-    reasons: tuple[Reason, ...]
-    landmarks: PoseSequence | None
-    pose: PoseSequence | None
-    quality: Mapping[str, Any]
-    sheet: bytes = b""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,8 +165,6 @@ def estimate(
     path: Path,
     *,
     out: Path,
-    person: int | None = None,
-    box: tuple[float, float, float, float, float] | None = None,
     model: str = "full",
     model_file: Path | None = None,
     cache: Path | None = None,
@@ -214,11 +182,6 @@ def estimate(
         The video.
     out
         Folder for the files.
-    person
-        Number of the person on the contact sheet, where gaitmb is not to choose.
-    box
-        ``x, y, width, height`` in pixels of the upright picture, and the time in seconds at which the
-        participant is in it.
     model, model_file, cache, workers, progress
         As for :func:`see_video`.
 
@@ -227,20 +190,19 @@ def estimate(
     ReadError
         The file is not a video, or nothing of it is usable; the quality file says so too.
     ConfigurationError
-        There is no pose model, or both `person` and `box` are given.
+        There is no pose model.
     """
     from gaitmb.errors import ReadError
     from gaitmb.io.store import replacing, write_json
+    from gaitmb.pose.following import follow
 
-    if person is not None and box is not None:
-        raise ConfigurationError("both a person and a box", expected="one of them")
     stem = path.stem
     pose_file, sheet_file = out / f"{stem}_pose2d.npz", out / f"{stem}_people.jpg"
     try:
         seen = see_video(
             path, model=model, model_file=model_file, cache=cache, workers=workers, progress=progress
         )
-        followed = _follow(path, seen, person, box)
+        followed = follow(seen.detections)
     except ReadError as error:
         pose_file.unlink(missing_ok=True)
         sheet_file.unlink(missing_ok=True)
@@ -272,26 +234,16 @@ def estimate_walk(path: Path, *, cache: Path | None = None) -> PoseSequence:
     QualityError
         Nobody, somebody who does not walk, or several who might be meant; the text says which.
     """
+    from gaitmb.pose.following import follow
+
     seen = see_video(path, cache=cache)
-    followed = _follow(path, seen, None, None)
+    followed = follow(seen.detections)
     if followed.pose is None:
         raise QualityError(
             "; ".join(reason.text for reason in followed.reasons) or "the video was refused",
             remedy="Run gaitmb estimate on it and look at the contact sheet",
         )
     return followed.pose
-
-
-def _follow(
-    path: Path,
-    seen: VideoDetections,
-    person: int | None,
-    box: tuple[float, float, float, float, float] | None,
-) -> Followed:
-    """Who is the participant, and does he or she walk."""
-    from gaitmb.pose import following
-
-    return following.follow(path, seen, person=person, box=box)
 
 
 def _quality(seen: VideoDetections, followed: Followed) -> dict[str, Any]:

@@ -20,6 +20,8 @@ def mutate(content: bytes, chance: random.Random) -> bytes:
     """One to forty changes: bytes flipped, parts overwritten, cut out, doubled, or the end cut off."""
     data = bytearray(content)
     for _ in range(chance.choice([1, 1, 3, 10, 40])):
+        if len(data) < 400:
+            break
         place, length = chance.randrange(len(data)), chance.randrange(1, 200)
         kind = chance.choice(["flip", "flip", "flip", "zero", "noise", "drop", "double", "cut"])
         if kind == "flip":
@@ -32,7 +34,7 @@ def mutate(content: bytes, chance: random.Random) -> bytes:
             del data[place : place + length]
         elif kind == "double":
             data[place:place] = data[place : place + length]
-        elif len(data) > 400:
+        else:
             del data[max(200, place) :]
     return bytes(data)
 
@@ -55,9 +57,9 @@ def read_in_worker(path) -> tuple[VideoInfo, DecodeCounts, int]:
 
 
 def test_mutated_files_are_whole_partial_or_refused(originals, tmp_path):
-    chance = random.Random(20261123)
+    chance = random.Random(20261123)  # noqa: S311  # repeatable, not secret
     outcomes = {"ok": 0, "partial": 0, "refused": 0}
-    short = []
+    short, texts = [], []
     for number in range(N_FILES):
         original = originals[number % len(originals)]
         path = tmp_path / f"mutated{original.suffix}"
@@ -67,9 +69,7 @@ def test_mutated_files_are_whole_partial_or_refused(originals, tmp_path):
             info, counts, n_sound = read_in_worker(path)
         except ReadError as error:
             outcomes["refused"] += 1
-            assert str(error)
-            assert "\n" not in str(error)
-            assert str(tmp_path) not in str(error)
+            texts.append(str(error))
         else:
             reasons = judge_decoding(info, counts)
             outcomes["partial" if reasons else "ok"] += 1
@@ -77,11 +77,12 @@ def test_mutated_files_are_whole_partial_or_refused(originals, tmp_path):
                 short.append((number, n_sound, info.frames_expected))
         assert time.monotonic() - began < LIMITS.total_s + 10
     assert short == []
+    assert all(text and "\n" not in text and str(tmp_path) not in text for text in texts)
     assert all(outcomes.values()), outcomes
 
 
 def test_sound_frames_of_a_damaged_video_show_what_they_should(originals, tmp_path):
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311  # repeatable, not secret
     checked = wrong = 0
     for _ in range(12):
         content = bytearray(originals[0].read_bytes())
