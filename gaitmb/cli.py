@@ -238,9 +238,7 @@ def _print_evaluation(result: ClassifyResult) -> None:
     console.print(table)
     if result.failures:
         console.print(
-            f"{len(result.failures)} entries could not be used; by stage: "
-            + ", ".join(f"{stage} {count}" for stage, count in result.failures_by_stage.items())
-            + f". See {result.folder / 'failures.csv'}"
+            f"{cohort['n_failed']} walks could not be used: see {result.folder / 'failures.csv'}"
         )
     console.print(f"Report: {result.folder / 'report.html'}")
     console.print("Research use only, not a medical device.")

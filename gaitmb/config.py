@@ -46,7 +46,7 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         _check("encoder.camera", self.camera in ("follow", "fixed"), self.camera, "follow or fixed")
         _check("encoder.rate_hz", 10 <= self.rate_hz <= 240, self.rate_hz, "10 to 240")
-        _check("encoder.max_frames", 16 <= self.max_frames <= 243, self.max_frames, "16 to 243")
+        _check("encoder.max_frames", 31 <= self.max_frames <= 243, self.max_frames, "31 to 243")
 
 
 @dataclass(frozen=True)

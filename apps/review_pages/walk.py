@@ -61,14 +61,14 @@ else:
     left, right = st.columns(2)
     with left:
         st.plotly_chart(viz.animate_2d(pose_2d), theme=None, key="2d")
-        view = f", seen from {plain(pose_2d.view)}" if pose_2d.view else ""
+        view = f", seen from {plain(pose_2d.view.replace('_', ' '))}" if pose_2d.view else ""
         st.caption(
             f"{pose_2d.n_frames} frames at {pose_2d.rate_hz:.1f} Hz{view}. "
             "Right side: blue, round joints; left side: orange, diamonds."
         )
     with right:
         if pose_3d is None:
-            st.info("This walk was recorded in 2D: there are no joints in space to rotate.")
+            st.info("This walk is in 2D: there are no joints in space to rotate.")
         else:
             st.plotly_chart(viz.animate_3d(pose_3d), theme=None, key="3d")
 

@@ -8,11 +8,15 @@ moment ago and is missed now is looked for in a crop around the place.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gaitmb.io.isolation import Message
+from gaitmb.io.video import DecodeCounts, decode
 from gaitmb.pose.detections import N_KEYPOINTS
 from gaitmb.pose.estimators import require_mediapipe
 
@@ -28,6 +32,8 @@ _SCAN_EVERY_S = 1.5
 _MISSED_S = 0.4
 _CROP = 1.7
 _MIN_VISIBILITY = 0.3
+#: How much of a video the bare model is timed on; its pictures are held in memory.
+_BARE_S = 6.0
 
 
 class MediaPipeEstimator:
@@ -45,7 +51,7 @@ class MediaPipeEstimator:
         self._mediapipe = require_mediapipe()
         self._model = model
         self._max_people = max_people
-        self._video = self._landmarker("VIDEO", max_people)
+        self.landmarker = self._landmarker("VIDEO", max_people)
         self._crops: Any = None
         self._last_ms = -1
         self._known: list[tuple[float, NDArray[np.float32]]] = []
@@ -56,8 +62,8 @@ class MediaPipeEstimator:
         """Everybody in one picture, as :meth:`gaitmb.pose.estimators.PoseEstimator.look` says."""
         # The API takes whole milliseconds, each later than the one before.
         self._last_ms = max(round(time_s * 1000), self._last_ms + 1)
-        image = self._image(picture)
-        found = _keypoints(self._video.detect_for_video(image, self._last_ms), picture.shape)
+        image = self.image(picture)
+        found = _keypoints(self.landmarker.detect_for_video(image, self._last_ms), picture.shape)
         people = distinct_people(list(found))
         for _, person in self._known:
             if not _holds(people, person, _MOVED):
@@ -77,7 +83,7 @@ class MediaPipeEstimator:
 
     def close(self) -> None:
         """Free the networks."""
-        self._video.close()
+        self.landmarker.close()
         if self._crops is not None:
             self._crops.close()
 
@@ -90,7 +96,8 @@ class MediaPipeEstimator:
         )
         return tasks.vision.PoseLandmarker.create_from_options(options)
 
-    def _image(self, picture: NDArray[np.uint8]) -> Any:
+    def image(self, picture: NDArray[np.uint8]) -> Any:
+        """A picture as MediaPipe takes it."""
         return self._mediapipe.Image(
             image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture)
         )
@@ -102,7 +109,7 @@ class MediaPipeEstimator:
         if self._crops is None:
             self._crops = self._landmarker("IMAGE", 2)
         crop = picture[top:bottom, left:right]
-        found = _keypoints(self._crops.detect(self._image(crop)), crop.shape)
+        found = _keypoints(self._crops.detect(self.image(crop)), crop.shape)
         found[:, :, 0] += left
         found[:, :, 1] += top
         return [person for person in found if person[:, 3].mean() >= _MIN_VISIBILITY]
@@ -143,6 +150,28 @@ class MediaPipeEstimator:
                 tile = (0, start, width, min(height, start + side))
             found += [p for p in self._look_within(picture, *tile) if not _holds(found, p, _MOVED)]
         return found
+
+
+def bare_task(path: str, model: str, max_people: int) -> Iterator[Message]:
+    """What the model costs by itself: processor seconds per frame, for ``benchmarks/video.py``.
+
+    ``decode`` is decoding, ``model`` the landmarker on pictures from memory, ``detector`` the same on
+    pictures that show nobody, where only its detector works.
+    """
+    began = time.process_time()
+    pictures = list(decode(path, DecodeCounts(), end_s=_BARE_S, max_side_px=1920))
+    decoding = time.process_time() - began
+    nobody = np.random.default_rng(0).integers(100, 140, pictures[0][1].shape, dtype=np.uint8)
+    costs = {"decode": decoding / len(pictures)}
+    for name in ("model", "detector"):
+        estimator = MediaPipeEstimator(model, max_people)
+        began = time.process_time()
+        for number, (_, picture) in enumerate(pictures):
+            image = estimator.image(nobody if name == "detector" else picture)
+            estimator.landmarker.detect_for_video(image, 33 * number)
+        costs[name] = (time.process_time() - began) / len(pictures)
+        estimator.close()
+    yield Message("bare", costs)
 
 
 def _keypoints(result: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -183,6 +183,9 @@ class CalibratedSVC(_Classifier):
         Inverse strength of the penalty.
     kernel
         ``rbf`` or ``linear``.
+    gamma
+        Inverse width of the RBF kernel, for features whose variances sum to 1. (scikit-learn's ``scale``
+        would count a walk more often the more clips it has.)
     n_folds
         Grouped folds within the training rows that give out-of-fold decision values.
     random_state
@@ -191,8 +194,8 @@ class CalibratedSVC(_Classifier):
     Notes
     -----
     A multinomial logistic regression from out-of-fold decision values to classes; for two classes that
-    is the scaling of Platt (1999). Folds whose training part lacks a class give no decision value for it,
-    and are left out; where none remains, probabilities are the softmax of the decision values.
+    is the scaling of Platt (1999). Folds whose training part lacks a class give no decision value for
+    it, and are left out; where none remains, probabilities are the softmax of the decision values.
 
     Examples
     --------
@@ -206,11 +209,13 @@ class CalibratedSVC(_Classifier):
         self,
         C: float = 1.0,  # noqa: N803
         kernel: str = "rbf",
+        gamma: float = 1.0,
         n_folds: int = 3,
         random_state: int | None = 0,
     ) -> None:
         self.C = C
         self.kernel = kernel
+        self.gamma = gamma
         self.n_folds = n_folds
         self.random_state = random_state
 
@@ -223,15 +228,19 @@ class CalibratedSVC(_Classifier):
     ) -> Self:
         """Fit to `X`, shape ``(n_rows, n_features)``, classes `y` and participants `groups`."""
         X, codes, weights = self._start(X, y, sample_weight)  # noqa: N806
-        names = np.arange(len(X)) if groups is None else np.asarray(groups)
+        names = np.arange(len(X)) if groups is None else np.unique(groups, return_inverse=True)[1]
         self.svc_ = self._svc().fit(X, codes, weights)
         self.calibration_ = None
         n_folds = min(self.n_folds, len(np.unique(names)))
         if n_folds < 2:
             return self
-        folds = assign_folds(
-            names, codes.astype(str), protocol="kfold", n_folds=n_folds, seed=self.random_state or 0
+        # Which classes a participant has decides their fold, not how many clips there are of each.
+        pairs = np.unique(np.column_stack([names, codes]), axis=0).astype(str)
+        of_pair = assign_folds(
+            pairs[:, 0], pairs[:, 1], protocol="kfold", n_folds=n_folds, seed=self.random_state or 0
         )
+        fold_of = {int(name): fold for name, fold in zip(pairs[:, 0], of_pair, strict=True)}
+        folds = np.array([fold_of[int(name)] for name in names])
         values = np.full((len(X), len(self.classes_)), np.nan)
         for fold in range(n_folds):
             fitted = folds != fold
@@ -252,7 +261,7 @@ class CalibratedSVC(_Classifier):
         return np.asarray(self.calibration_.predict_proba(values))
 
     def _svc(self) -> Any:
-        return SVC(C=self.C, kernel=self.kernel, decision_function_shape="ovr")
+        return SVC(C=self.C, kernel=self.kernel, gamma=self.gamma, decision_function_shape="ovr")
 
 
 def _decisions(svc: Any, rows: NDArray[np.float64]) -> NDArray[np.float64]:

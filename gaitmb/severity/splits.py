@@ -177,7 +177,8 @@ def check_folds(participants: Any, folds: NDArray[np.integer[Any]]) -> None:
             f"{len(names)} walks and {len(folds)} folds", expected="one fold for each walk"
         )
     pairs = {(name, int(fold)) for name, fold in zip(names, folds, strict=True)}
-    split = len(pairs) - len(set(names))
+    homes = pd.Series([name for name, _ in pairs]).value_counts()
+    split = int((homes > 1).sum())
     if split:
         raise ConfigurationError(
             f"{split} participants are in more than one fold",

@@ -195,7 +195,7 @@ def animate_3d(pose: PoseSequence, max_frames: int = 120) -> go.Figure:
     eye = {"x": 1.3, "y": -1.45, "z": 0.4}
     figure.update_layout(
         template=TEMPLATE,
-        title_text="Joints in space, centred on the walker (mm); drag to rotate",
+        title_text="Joints in space (mm); drag to turn",
         height=660,
         margin_b=150,
         scene={

@@ -25,7 +25,7 @@ from gaitmb.config import StudyConfig
 from gaitmb.data.cohort import Cohort
 from gaitmb.data.embedding import CLIP_COLUMNS, POOLINGS, EmbeddingTable
 from gaitmb.data.evaluation import Evaluation, Interval, LevelMetrics
-from gaitmb.data.walk import Failure
+from gaitmb.data.walk import Failure, Walk
 from gaitmb.errors import ConfigurationError, NothingUsableError, UnknownNameError
 from gaitmb.workflow.doctor import library_versions
 from gaitmb.workflow.prepare import PreparedWalk, named_encoder, prepare_walks
@@ -55,11 +55,6 @@ class ClassifyResult:
     def exit_code(self) -> int:
         """0, or 3 where some walks could not be used."""
         return 3 if self.failures else 0
-
-    @property
-    def failures_by_stage(self) -> dict[str, int]:
-        """How many entries of the failures table each stage has."""
-        return dict(sorted(Counter(failure.stage for failure in self.failures).items()))
 
 
 def classify(
@@ -102,17 +97,21 @@ def classify(
     from gaitmb.severity.models import CLASSIFIERS
 
     began = time.monotonic()
+    progress("opening cohort and encoder", 0, 2)
     _require_known("classifier", config.severity.classifier, CLASSIFIERS)
     _require_known("pooling", config.severity.pooling, POOLINGS)
     if config.encoder.view is not None:
         _require_known("view", config.encoder.view, VIEWS)
     listing = open_cohort(config.cohort)
     cohort = listing.cohort
+    progress("opening cohort and encoder", 1, 2)
     encoder = named_encoder(config.encoder.name, config.encoder.checkpoint, config.seed)
     manifest_digest = cohort_digest(cohort)
     digest = _sha256(config.digest, manifest_digest, encoder.weights_digest)
     folder = out or Path("results") / f"{_file_name(cohort.name)}-{digest[:8]}"
     embeddings = store.EmbeddingCache((cache or store.default_cache_folder()).resolve())
+
+    progress("opening cohort and encoder", 2, 2)
 
     failures = list(listing.failures)
     prepared: list[PreparedWalk] = []
@@ -132,7 +131,7 @@ def classify(
     store.write_csv(folder / "failures.csv", failures_table)
     if not prepared:
         raise NothingUsableError(
-            f"none of {len(failures)} walks could be used",
+            f"none of {count_walks(failures)} walks could be used",
             remedy="See failures.csv in the results folder",
         )
 
@@ -312,6 +311,11 @@ def _embedding_table(prepared: Sequence[PreparedWalk], cache: EmbeddingCache) ->
     return EmbeddingTable(frame, np.empty((0, 2, 1, 1), np.float32) if vectors is None else vectors)
 
 
+def count_walks(failures: Iterable[Failure]) -> int:
+    """How many walks a failures table is about; one may be in it for several reasons."""
+    return len({(item.participant_id, item.session_id, item.walk_id, item.row) for item in failures})
+
+
 def cohort_digest(cohort: Cohort) -> str:
     """SHA-256 of what a cohort says and of the content of its files, wherever they lie."""
     digest = hashlib.sha256(json.dumps([cohort.name, *dataclasses.astuple(cohort.scale)]).encode())
@@ -321,10 +325,17 @@ def cohort_digest(cohort: Cohort) -> str:
             del said[place]
         document = [*walk.id.key, walk.id.view, said, dict(walk.metadata)]
         digest.update(json.dumps(document, sort_keys=True).encode())
-        if walk.path is not None and walk.path.is_file():
-            with walk.path.open("rb") as file:
+        for path in _files_of(walk):
+            with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def _files_of(walk: Walk) -> list[Path]:
+    """The files that hold a walk: one, or one for each frame in a folder."""
+    if walk.path is None:
+        return []
+    return sorted(walk.path.glob("*.json")) if walk.path.is_dir() else [walk.path]
 
 
 def _sha256(*parts: str) -> str:
@@ -365,7 +376,7 @@ def _cohort_section(
         "n_participants": len({item.walk.id.participant_id for item in prepared}),
         "n_sessions": len({item.walk.id.key[:2] for item in prepared}),
         "n_walks": len(prepared),
-        "n_failed": len(failures),
+        "n_failed": count_walks(failures),
         "n_unrated": sum(item.walk.rating is None for item in prepared),
         "ratings": {name: ratings[name] for name in cohort.scale.classes if ratings[name]},
         "scale": dataclasses.asdict(cohort.scale) | {"classes": list(cohort.scale.classes)},

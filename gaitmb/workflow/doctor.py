@@ -23,7 +23,6 @@ _REQUIRED = (
     "joblib",
     "pandera",
     "pyarrow",
-    "ezc3d",
     "plotly",
     "jinja2",
     "rich",
@@ -31,6 +30,7 @@ _REQUIRED = (
 _EXTRAS = {
     "video": ("av", "mediapipe"),
     "app": ("streamlit",),
+    "excel": ("openpyxl",),
     "studies": ("statsmodels", "jupytext", "nbclient"),
 }
 

@@ -136,7 +136,8 @@ def _packed(seen: VideoDetections) -> bytes:
         "seconds": dict(seen.seconds),
     }
     buffer = io.BytesIO()
-    np.savez(buffer, **seen.detections.to_arrays(), document=np.array(json.dumps(document)))
+    arrays: dict[str, Any] = seen.detections.to_arrays()
+    np.savez(buffer, **arrays, document=np.array(json.dumps(document)))
     return hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue()
 
 

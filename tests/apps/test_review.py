@@ -156,7 +156,7 @@ def test_a_walk_shows_its_rating_features_with_units_and_both_skeletons(
 def test_a_walk_recorded_in_2d_says_so(monkeypatch, tmp_path, named_results):
     named_results.write(tmp_path / "sides")
     app = opened(monkeypatch, tmp_path, "walk")
-    assert "recorded in 2D" in words(app.info)
+    assert "This walk is in 2D" in words(app.info)
     assert len(app.get("plotly_chart")) == 2
 
 
@@ -182,9 +182,11 @@ def test_the_evaluation_shows_intervals_at_both_levels(monkeypatch, tmp_path, or
     ordinal_results.write(tmp_path / "example")
     app = opened(monkeypatch, tmp_path, "evaluation")
     stored = ordinal_results.evaluation.metrics
-    assert app.metric[0].value == str(stored["walk"].metrics["weighted_f1"])
+    shown = stored["walk"].metrics["weighted_f1"]
+    assert app.metric[0].value == f"{shown.value:.2f}"
+    assert str(shown) in words(app.caption)
     app.radio[0].set_value("participant_session").run()
-    assert app.metric[0].value == str(stored["participant_session"].metrics["weighted_f1"])
+    assert str(stored["participant_session"].metrics["weighted_f1"]) in words(app.caption)
 
 
 def test_ordinal_metrics_that_do_not_exist_are_explained(monkeypatch, tmp_path, named_results):

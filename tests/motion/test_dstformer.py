@@ -97,18 +97,30 @@ def test_every_golden_output_is_met(shared: Path, size: str) -> None:
             np.testing.assert_allclose(found.numpy(), golden[name], atol=1e-4, err_msg=name)
 
 
+@pytest.mark.parametrize("wanted", ["gradients", "inference"])
 @settings(max_examples=20, deadline=None)
 @given(length=st.integers(1, 26), padding=st.integers(0, 26), value=st.sampled_from([0.0, 1.0, -50.0]))
-def test_padded_frames_change_nothing(length: int, padding: int, value: float) -> None:
+def test_padded_frames_change_nothing(wanted: str, length: int, padding: int, value: float) -> None:
     network = _network(TINY)
     padding = min(padding, TINY["maxlen"] - length)
     clip = _defined_input(1, length)
     padded = torch.cat([clip, torch.full((1, padding, 17, 3), value)], dim=1)
     valid = torch.arange(length + padding).unsqueeze(0) < length
-    alone = network.represent(clip)
-    np.testing.assert_allclose(
-        network.represent(padded, valid)[:, :length].numpy(), alone.numpy(), atol=1e-5
-    )
+    with torch.inference_mode(wanted == "inference"):
+        alone = network.represent(clip)
+        masked = network.represent(padded, valid)[:, :length]
+    np.testing.assert_allclose(masked.numpy(), alone.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("wanted", ["gradients", "inference"])
+def test_each_clip_of_a_batch_has_its_own_padding(tiny: DSTformer, wanted: str) -> None:
+    clips, lengths = _defined_input(3, 20), [7, 20, 12]
+    valid = torch.arange(20) < torch.tensor(lengths).unsqueeze(1)
+    with torch.inference_mode(wanted == "inference"):
+        together = tiny.represent(clips, valid)
+        for clip, length, found in zip(clips, lengths, together, strict=True):
+            alone = tiny.represent(clip[None, :length])[0]
+            np.testing.assert_allclose(found[:length].numpy(), alone.numpy(), atol=1e-5)
 
 
 def test_padding_without_its_mask_would_change_the_answer(tiny: DSTformer) -> None:

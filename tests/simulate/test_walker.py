@@ -263,6 +263,18 @@ def test_after_freezing_the_contacts_are_still_where_the_feet_land():
     assert nearest.max() < 0.011
 
 
+def test_every_freezing_begins_with_both_feet_on_the_ground_and_goes_no_further():
+    episodes = (Freezing(1.0, 1.0), Freezing(4.0, 0.8), Freezing(6.5, 1.2))
+    walk = simulate_walk(dataclasses.replace(SHUFFLING, freezing=episodes), duration_s=10, rate_hz=100)
+    assert walk.measures["freezing_s"] == pytest.approx(3.0)
+    lowest = walk.feet_mm[..., 2].min(axis=2)
+    way = np.abs(np.diff(walk.pose.joint("pelvis")[:, 1]))
+    for start, end in walk.episodes[["start_s", "end_s"]].to_numpy():
+        inside = slice(*np.searchsorted(walk.pose.time_s, [start, end]))
+        assert lowest[inside].max() < 1
+        assert way[inside].sum() < 1
+
+
 @pytest.mark.parametrize(("side", "sign"), [("left", 1), ("right", -1)])
 def test_a_turn_turns_the_pelvis_by_half_a_circle(side, sign):
     parameters = WalkerParameters(turn_at_s=1.5, turn_steps=5, turn_side=side)

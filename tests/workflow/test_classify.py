@@ -191,12 +191,13 @@ def test_bad_rows_and_files_cost_the_others_nothing(small_cohort, tmp_path, capf
     for number, name in enumerate(("cut.npz", "flipped.npz", "text.npz", "movie.mp4", "gone.npz")):
         rows[2 * number]["path"] = name
     rows[11]["rating"] = "5"
+    rows[11]["medication"] = "maybe"
     rows[13]["rating"] = ""
     manifest = small_cohort.write(rows, "bad.csv")
     assert _classify(manifest, tmp_path / "out") == 3
     failures = pd.read_csv(tmp_path / "out/failures.csv")
-    assert len(failures) == 6
-    assert sorted(failures["row"]) == [2, 4, 6, 8, 10, 13]
+    assert sorted(failures["row"]) == [2, 4, 6, 8, 10, 13, 13]
+    assert set(failures.loc[failures["row"] == 13, "column"]) == {"rating", "medication"}
     assert failures["reason"].str.len().gt(10).all()
     document = _evaluation(tmp_path / "out")
     assert document["cohort"]["n_walks"] == 10
@@ -208,7 +209,7 @@ def test_bad_rows_and_files_cost_the_others_nothing(small_cohort, tmp_path, capf
     assert (predictions["predicted"] != "").all()
     said = capfd.readouterr()
     assert "Muster" not in said.out + said.err
-    assert "6 " in said.out
+    assert "6 walks could not be used" in said.out
 
 
 def test_identities_never_reach_the_terminal_or_the_cache(small_cohort, tmp_path, capfd, shared_cache):

@@ -93,7 +93,7 @@ def list_walks(path: Path | None) -> CohortListing:
         sexes.setdefault(participant, set()).add(sex)
     walks, failures, contents = [], [], set()
     for participant, run, _, condition, file in sorted(found):
-        walk_id = WalkId(f"{participant:02d}", condition, str(run), view="front")
+        walk_id = WalkId(f"{participant:02d}", condition, str(run))
         content = file.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         if run > _LAST_RUN:

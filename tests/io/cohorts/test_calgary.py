@@ -55,7 +55,7 @@ def test_what_file_names_say_is_what_walks_are(tmp_path, kinect_walk, write_calg
     (tmp_path / "subject3_Seq_5_Gen_M_GaitCycle_AL.csv").write_text("another table")
     walk = only(tmp_path)
     assert walk.id.key == ("03", "AL", "5")
-    assert (walk.rating, walk.sex, walk.id.view) == ("AL", "M", "front")
+    assert (walk.rating, walk.sex) == ("AL", "M")
 
 
 def test_the_same_content_is_used_once_and_the_others_are_failures(tmp_path, kinect_walk, write_calgary):
