@@ -401,7 +401,7 @@ def examine(path: str) -> VideoInfo:
             expected += _missing_between(steps)
             usual_fps = fps or float(stream.average_rate or 25)
             tail_s = duration_s - end_s
-            if tail_s > max(0.2, 2.5 / usual_fps, 0.01 * duration_s):
+            if tail_s > max(1.6 / usual_fps, 0.002 * duration_s):
                 truncated = True
                 expected += max(1, math.floor(tail_s * usual_fps))
         truncated = truncated or n_packets < declared - discarded or _cut_off(path)

@@ -55,7 +55,8 @@ class MediaPipeEstimator:
         self._crops: Any = None
         self._last_ms = -1
         self._known: list[tuple[float, NDArray[np.float32]]] = []
-        self._next_tile = 0
+        self._next_tile = self._n_looks = 0
+        self._looked_s = -1.0
         self._scanned_s: float | None = None
 
     def look(self, picture: NDArray[np.uint8], time_s: float) -> NDArray[np.float32]:
@@ -65,8 +66,11 @@ class MediaPipeEstimator:
         image = self.image(picture)
         found = _keypoints(self.landmarker.detect_for_video(image, self._last_ms), picture.shape)
         people = distinct_people(list(found))
-        for _, person in self._known:
-            if not _holds(people, person, _MOVED):
+        self._n_looks += 1
+        for seen_s, person in self._known:
+            # Whoever was not found in the crop either is looked for in every third picture only.
+            lately = seen_s == self._looked_s or self._n_looks % 3 == 0
+            if lately and not _holds(people, person, _MOVED):
                 near = self._look_near(picture, person)
                 if near is not None and not _holds(people, near, _SAME):
                     people.append(near)
@@ -79,6 +83,7 @@ class MediaPipeEstimator:
             if not _holds(people, person, _MOVED) and time_s - seen_s < _MISSED_S
         ]
         self._known = [(time_s, person) for person in people] + missed
+        self._looked_s = time_s
         return np.stack(people) if people else np.zeros((0, N_KEYPOINTS, 4), np.float32)
 
     def close(self) -> None:
