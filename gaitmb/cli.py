@@ -7,9 +7,12 @@ Results go to standard output, progress and everything else to standard error.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -215,6 +218,7 @@ def _run_classify(arguments: argparse.Namespace) -> int:
 
 def _print_evaluation(result: ClassifyResult) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     evaluation = result.evaluation
@@ -223,8 +227,8 @@ def _print_evaluation(result: ClassifyResult) -> None:
     for banner in evaluation.caveats:
         console.print(f"[bold black on yellow] {banner} [/]")
     console.print(
-        f"{cohort['name']}: {cohort['n_walks']} walks of {cohort['n_participants']} participants; "
-        f"{protocol['name']}, {protocol['n_folds']} folds; encoder {encoder['name']}\n"
+        f"{escape(cohort['name'])}: {cohort['n_walks']} walks of {cohort['n_participants']} participants"
+        f"; {protocol['name']}, {protocol['n_folds']} folds; encoder {escape(encoder['name'])}\n"
         "Weighted F1 with its 95 % interval over participants:"
     )
     table = Table()
@@ -237,10 +241,9 @@ def _print_evaluation(result: ClassifyResult) -> None:
         table.add_row(name, *theirs, str(evaluation.comparisons[name]["walk"]))
     console.print(table)
     if result.failures:
-        console.print(
-            f"{cohort['n_failed']} walks could not be used: see {result.folder / 'failures.csv'}"
-        )
-    console.print(f"Report: {result.folder / 'report.html'}")
+        place = escape(str(result.folder / "failures.csv"))
+        console.print(f"{cohort['n_failed']} walks could not be used: see {place}")
+    console.print(f"Report: {escape(str(result.folder / 'report.html'))}")
     console.print("Research use only, not a medical device.")
 
 
@@ -297,13 +300,14 @@ def _run_weights_list(arguments: argparse.Namespace) -> int:
         print(json.dumps(cards, indent=1))
         return 0
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table()
     for heading in ("name", "architecture", "parameters", "trained on", "licence", "sha256"):
         table.add_column(heading)
     for card in cards:
-        table.add_row(
+        cells = (
             card["name"],
             card["architecture"],
             f"{card['n_parameters']:,}",
@@ -311,6 +315,7 @@ def _run_weights_list(arguments: argparse.Namespace) -> int:
             card["licence"] or "unknown",
             (card["sha256"] or "–")[:16],
         )
+        table.add_row(*map(escape, cells))
     Console(highlight=False, soft_wrap=True).print(table)
     return 0
 
@@ -338,6 +343,11 @@ def _run_weights_add(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _interrupt(*_: object) -> None:
+    """Let a request to end run the same clean-up as an interruption from the keyboard."""
+    raise KeyboardInterrupt
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
@@ -346,8 +356,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv
         Arguments after the program's name; by default those of the process.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows ASCII alone
     arguments = _parser().parse_args(argv)
     try:
+        with contextlib.suppress(ValueError):  # only the main thread may
+            signal.signal(signal.SIGTERM, _interrupt)
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except GaitmbError as error:

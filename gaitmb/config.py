@@ -102,7 +102,7 @@ class StudyConfig:
     severity: SeverityConfig = field(default_factory=SeverityConfig)
 
     def __post_init__(self) -> None:
-        _check("seed", self.seed >= 0, self.seed, "0 or more")
+        _check("seed", 0 <= self.seed < 2**32, self.seed, "0 to 4294967295")
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain values."""

@@ -55,7 +55,8 @@ def render_report(evaluation: Evaluation, predictions: pd.DataFrame, failures: p
         One row per walk, as in ``predictions.csv``: `participant_id`, `session_id`, `medication`,
         `walk_id`, `rating` (empty where not rated), `predicted`, ``p<class>`` …
     failures
-        One row per walk that was left out, as in ``failures.csv``; may be empty.
+        One row per reason to leave a walk out, as in ``failures.csv``: a walk may have several. May be
+        empty.
 
     Returns
     -------

@@ -110,7 +110,8 @@ def _seen_from_the_front(pose: PoseSequence) -> PoseSequence:
     )
 
 
-def _level(rated, predicted, classes, shift, reason=""):
+def _level(scored, classes, shift, reason=""):
+    rated, predicted = scored["rating"], scored["predicted"]
     counts = np.array([[np.sum((rated == a) & (predicted == b)) for b in classes] for a in classes])
     hits, rows, columns = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     precision, recall = hits / np.maximum(columns, 1), hits / np.maximum(rows, 1)
@@ -134,7 +135,12 @@ def _level(rated, predicted, classes, shift, reason=""):
         for name, p, r, f, n in zip(classes, precision, recall, f1, rows, strict=True)
     }
     return LevelMetrics(
-        metrics, scores, tuple(classes), tuple(tuple(map(int, row)) for row in counts), int(rows.sum())
+        metrics,
+        scores,
+        tuple(classes),
+        tuple(tuple(map(int, row)) for row in counts),
+        n_scored=int(rows.sum()),
+        n_participants=int(scored["participant_id"].nunique()),
     )
 
 
@@ -161,15 +167,9 @@ def _example(name, scale, rows, *, synthetic, trained, failures=(), ordinal=True
     predictions = pd.DataFrame(records)
     scored = predictions[predictions["rating"] != ""]
     reason = "" if ordinal else "the classes have names, not an order"
-    metrics = {
-        level: _level(scored["rating"], scored["predicted"], present, 0.02 * n, reason)
-        for n, level in enumerate(LEVELS)
-    }
+    metrics = {level: _level(scored, present, 0.02 * n, reason) for n, level in enumerate(LEVELS)}
     baselines = {
-        baseline: {
-            level: _level(scored["rating"], scored["predicted"], present, shift, reason)
-            for level in LEVELS
-        }
+        baseline: {level: _level(scored, present, shift, reason) for level in LEVELS}
         for baseline, shift in (("majority", 0.4), ("prior", 0.35), ("gait_features", 0.05))
     }
     comparisons = {

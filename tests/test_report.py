@@ -87,7 +87,22 @@ def test_the_headline_is_the_weighted_f1_of_walks_with_its_interval(ordinal_resu
     text = _Page(ordinal_page).text
     assert f"Weighted F1, walks {shown.value:.2f}" in text
     assert f"95 % interval {shown.low:.2f} to {shown.high:.2f}" in text
-    assert "8 participants with replacement 2,000 times" in text
+    assert "8 participants with rated walks, with replacement 2,000 times" in text
+
+
+def test_the_bootstrap_is_said_to_draw_only_participants_with_scored_walks(ordinal_results):
+    table = ordinal_results.predictions
+    assert ordinal_results.evaluation.cohort["n_participants"] == table["participant_id"].nunique() == 8
+    scored = {
+        level: dataclasses.replace(metrics, n_participants=number)
+        for number, (level, metrics) in enumerate(ordinal_results.evaluation.metrics.items(), start=6)
+    }
+    evaluation = dataclasses.replace(ordinal_results.evaluation, metrics=scored)
+    back = Evaluation.from_dict(evaluation.to_dict())
+    text = _Page(render_report(back, table, ordinal_results.failures)).text
+    assert "drawing the 6 participants with rated walks" in text
+    assert "Walks: 31 scored, of 6 participants" in text
+    assert "Participant-sessions: 31 scored, of 7 participants" in text
 
 
 def test_synthetic_and_untrained_are_said_before_anything_else(ordinal_page):
@@ -115,10 +130,34 @@ def test_what_limits_the_result_is_noted_beside_the_figures(ordinal_page):
     assert text.index("class <3> was rated in one participant only") < text.index("Which classes")
 
 
+@pytest.mark.parametrize(("n_resamples", "said"), [(1999, True), (2000, False), (5000, False)])
+def test_fewer_than_2000_resamples_are_noted_beside_the_other_limits(ordinal_results, n_resamples, said):
+    evaluation = ordinal_results.evaluation
+    evaluation = dataclasses.replace(
+        evaluation, protocol={**evaluation.protocol, "n_resamples": n_resamples}
+    )
+    text = _Page(render_report(evaluation, ordinal_results.predictions, ordinal_results.failures)).text
+    noted = text[text.index("class <3> was rated") : text.index("Which classes")]
+    assert (f"{n_resamples:,} resamples of participants, fewer than the usual 2,000" in noted) == said
+
+
+def test_whoever_sends_the_page_on_is_told_that_it_names_participants(ordinal_page):
+    footer = ordinal_page[ordinal_page.index("<footer>") :]
+    assert "names participants, sessions and walks as the cohort does" in footer
+    assert "P01" in ordinal_page
+
+
 def test_what_was_left_out_is_listed_with_reason_and_remedy(named_page, ordinal_page):
     assert "S9 ses0 01 12 path read the file is empty Record the walk again" in _Page(named_page).text
     assert "every walk of the cohort could be used" in _Page(ordinal_page).text
     assert "1 walk was not rated" in _Page(ordinal_page).text
+
+
+def test_a_walk_left_out_for_two_reasons_is_counted_once(named_results):
+    twice = pd.concat([named_results.failures] * 2, ignore_index=True)
+    text = _Page(render_report(named_results.evaluation, named_results.predictions, twice)).text
+    assert "1 walk could not be used; one row for each reason" in text
+    assert text.count("S9 ses0 01") == 2
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_every_colour_stands_out_from_white_paper_as_much_as_graphics_must(colou
 
 
 def test_confusion_percentages_are_of_the_rated_class_with_rated_as_rows():
-    level = LevelMetrics({}, {}, ("N", "AR"), ((6, 2), (1, 3)), n_scored=12)
+    level = LevelMetrics({}, {}, ("N", "AR"), ((6, 2), (1, 3)), n_scored=12, n_participants=4)
     heat = viz.confusion_matrix(level).data[0]
     assert np.allclose(heat.z, [[75, 25], [25, 75]])
     assert list(heat.y) == ["N", "AR"]
@@ -39,7 +39,7 @@ def test_confusion_percentages_are_of_the_rated_class_with_rated_as_rows():
 
 
 def test_a_class_that_nobody_was_rated_with_has_no_percentage():
-    level = LevelMetrics({}, {}, ("0", "1"), ((2, 0), (0, 0)), n_scored=2)
+    level = LevelMetrics({}, {}, ("0", "1"), ((2, 0), (0, 0)), n_scored=2, n_participants=1)
     assert "–" in viz.confusion_matrix(level).data[0].text[1][0]
 
 

@@ -28,14 +28,14 @@ for column, (name, scores) in zip(st.columns(len(methods)), methods.items(), str
     column.caption(str(interval))
 st.caption(
     f"{metrics.n_scored} {unit} scored out of fold ({plain(protocol['name'])}, "
-    f"{protocol['n_folds']} folds); in brackets the interval over participants."
+    f"{protocol['n_folds']} folds); in brackets the interval over {metrics.n_participants} participants."
 )
 
 for reason in sorted({interval.reason for interval in metrics.metrics.values() if interval.reason}):
     named = [viz.METRIC_LABELS[name] for name in METRICS if metrics.metrics[name].reason == reason]
     st.info(f"{', '.join(named)}: {plain(reason)}.")
 
-for note in evaluation.notes:
+for note in evaluation.limits:
     st.info(plain(note))
 
 if not metrics.n_scored:

@@ -11,9 +11,12 @@ import streamlit as st
 from gaitmb.data.evaluation import Evaluation
 from gaitmb.data.pose import PoseSequence
 from gaitmb.errors import GaitmbError
-from gaitmb.io.store import StoredResults, list_results, read_results, read_walk_pose
+from gaitmb.io.store import ID_COLUMNS, StoredResults, list_results, read_results, read_walk_pose
 
-__all__ = ["choose_results", "current_results", "plain", "walk_label", "walk_pose"]
+__all__ = ["IDS", "choose_results", "current_results", "plain", "walk_label", "walk_pose"]
+
+#: What names a walk in every table, as the list that pandas wants.
+IDS = list(ID_COLUMNS)
 
 
 def results_root() -> Path:

@@ -2,12 +2,11 @@
 
 import pandas as pd
 import streamlit as st
-from review_pages.stored import current_results, plain, walk_label, walk_pose
+from review_pages.stored import IDS, current_results, plain, walk_label, walk_pose
 
 from gaitmb import viz
 from gaitmb.errors import GaitmbError
 
-IDS = ["participant_id", "session_id", "walk_id"]
 UNITS = {
     "spm": "steps/min",
     "s": "s",

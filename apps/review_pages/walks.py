@@ -2,11 +2,9 @@
 
 import pandas as pd
 import streamlit as st
-from review_pages.stored import current_results
+from review_pages.stored import IDS, current_results
 
 from gaitmb import viz
-
-IDS = ["participant_id", "session_id", "walk_id"]
 
 results = current_results()
 scale = results.evaluation.cohort["scale"]
@@ -40,7 +38,7 @@ counts = st.columns(4)
 counts[0].metric("Walks", len(walks))
 counts[1].metric("Rated", int(rated.sum()))
 counts[2].metric("Predicted otherwise than rated", int(differing.sum()))
-counts[3].metric("Left out", len(results.failures))
+counts[3].metric("Left out", results.evaluation.cohort["n_failed"])
 
 participant_filter, medication_filter, class_filter, show_filter, order = st.columns(5)
 participants = participant_filter.multiselect("Participants", sorted(walks["participant_id"].unique()))

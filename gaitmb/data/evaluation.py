@@ -14,6 +14,7 @@ __all__ = [
     "METRICS",
     "ORDINAL_METRICS",
     "SCHEMA_VERSION",
+    "USUAL_RESAMPLES",
     "ClassScore",
     "Evaluation",
     "Interval",
@@ -29,6 +30,9 @@ METRICS = ("weighted_f1", "macro_f1", "balanced_accuracy", "qwk", "mae", "within
 
 #: Metrics that exist only where classes have an order.
 ORDINAL_METRICS = ("qwk", "mae", "within_one")
+
+#: Resamples of the bootstrap that a result worth reporting has at least.
+USUAL_RESAMPLES = 2000
 
 
 def _number(value: float | None) -> float | None:
@@ -100,6 +104,8 @@ class LevelMetrics:
         Counts; rows are rated, columns predicted.
     n_scored
         Cases with a rating.
+    n_participants
+        Participants with such cases: those that the bootstrap draws from.
     n_excluded
         Rated cases left out of this level (a session whose walks were rated differently).
     """
@@ -109,6 +115,7 @@ class LevelMetrics:
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     n_scored: int
+    n_participants: int
     n_excluded: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,6 +128,7 @@ class LevelMetrics:
                 "counts": [list(row) for row in self.confusion],
             },
             "n_scored": self.n_scored,
+            "n_participants": self.n_participants,
             "n_excluded": self.n_excluded,
         }
 
@@ -133,6 +141,7 @@ class LevelMetrics:
             classes=tuple(document["confusion"]["classes"]),
             confusion=tuple(tuple(row) for row in document["confusion"]["counts"]),
             n_scored=document["n_scored"],
+            n_participants=document["n_participants"],
             n_excluded=document["n_excluded"],
         )
 
@@ -192,6 +201,21 @@ class Evaluation:
                 "UNTRAINED ENCODER: its weights are random, so that it is only a random projection"
             )
         return tuple(said)
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """The `notes`, and what the protocol adds to them; may be empty.
+
+        Below :data:`USUAL_RESAMPLES` the intervals themselves depend on the draw.
+        """
+        n_resamples = self.protocol.get("n_resamples", USUAL_RESAMPLES)
+        if n_resamples >= USUAL_RESAMPLES:
+            return self.notes
+        few = (
+            f"every interval comes from {n_resamples:,} resamples of participants, fewer than the usual "
+            f"{USUAL_RESAMPLES:,}: its ends are less certain"
+        )
+        return (*self.notes, few)
 
     def to_dict(self) -> dict[str, Any]:
         """The document of ``evaluation.json``."""

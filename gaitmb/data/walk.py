@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-__all__ = ["MEDICATIONS", "Failure", "Walk", "WalkId"]
+__all__ = ["ID_COLUMNS", "MEDICATIONS", "Failure", "Walk", "WalkId"]
 
 MEDICATIONS = ("on", "off", "na")
+
+#: What names a walk in every table, in the order of :attr:`WalkId.key`.
+ID_COLUMNS = ("participant_id", "session_id", "walk_id")
 
 
 @dataclass(frozen=True, order=True)

@@ -159,10 +159,13 @@ def body_of(pose: PoseSequence, *, leg_length_m: float | None = None) -> Body:
         raw[..., 1] *= -1
     is_3d = pose.coordinates.n_dims == 3
     _require_legs(raw)
+    leg = _leg_length(raw)
+    if not leg > 0:
+        raise QualityError("legs without a length", expected="hips, knees and ankles at their places")
     if is_3d:
-        scale = np.full(len(raw), 1000 * leg_length_m if leg_length_m else _leg_length(raw))
+        scale = np.full(len(raw), 1000 * leg_length_m if leg_length_m else leg)
     else:
-        scale = _apparent_leg(raw, _leg_length(raw))
+        scale = _apparent_leg(raw, leg)
     _clean(raw, scale, is_3d=is_3d)
     _require_legs(raw)
     smooth = low_pass(raw, rate_hz)
@@ -401,7 +404,7 @@ def _apparent_leg(smooth: NDArray[np.float64], leg: float) -> NDArray[np.float64
             for side in _SIDES
         ]
     )
-    known = np.isfinite(sizes).all(axis=0)
+    known = (sizes > 0).all(axis=0)
     frames = np.arange(len(smooth))
     if known.sum() < 16:
         return np.full(len(smooth), leg)

@@ -214,7 +214,9 @@ def _step_lengths(body: Body, gait: Gait, stride_s: float) -> dict[str, list[flo
             for start, end in gait.steps[side]
         ]
         lengths[side] = [length for length in found if abs(length) < _LONGEST_STEP]
-    return lengths
+    # A foot may stop behind the other; on the whole the steps of a walk lead on.
+    leads_on = sum(median(lengths[side]) for side in SIDES) > 0
+    return lengths if leads_on else {side: [] for side in SIDES}
 
 
 def _way_of_ground(

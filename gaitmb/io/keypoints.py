@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import io
 import zipfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,14 +14,10 @@ from numpy.typing import NDArray
 from gaitmb.data.pose import CoordinateSystem, PoseSequence
 from gaitmb.data.skeleton import BLAZEPOSE33, DERIVATIONS, H36M17, SKELETONS
 from gaitmb.errors import ReadError
+from gaitmb.io.archives import MAX_FRAMES, array_names, as_numbers, open_archive, read_array
 from gaitmb.io.textfiles import number, read_json, read_table
 
 __all__ = ["MAX_FRAMES", "read_blazepose", "read_h36m17", "read_pose", "write_pose"]
-
-#: Longest walk that is read, in frames: nearly two hours at 30 Hz.
-MAX_FRAMES = 200_000
-#: Largest array that is read from an archive: `MAX_FRAMES` of 33 joints in 3D, as float64.
-_MAX_ARRAY_BYTES = MAX_FRAMES * 33 * 3 * 8
 
 
 def write_pose(file: Path | IO[bytes], pose: PoseSequence) -> None:
@@ -44,6 +36,7 @@ def write_pose(file: Path | IO[bytes], pose: PoseSequence) -> None:
 
     Examples
     --------
+    >>> import io
     >>> from gaitmb.data.skeleton import H36M17
     >>> pose = PoseSequence(np.zeros((2, 17, 2)), np.ones((2, 17)), np.array([0.0, 0.5]), H36M17,
     ...                     CoordinateSystem.IMAGE_PX, size_px=(640, 480))
@@ -78,7 +71,7 @@ def read_pose(file: Path | IO[bytes]) -> PoseSequence:
         The file is damaged or something else.
     """
     wanted = ("positions", "confidence", "time_s", "skeleton", "coordinates", "size_px", "view")
-    with _archive(file) as archive:
+    with open_archive(file) as archive:
         return _pose_of({name: _array(archive, name) for name in wanted})
 
 
@@ -101,49 +94,12 @@ def _pose_of(arrays: dict[str, NDArray[Any]]) -> PoseSequence:
     )
 
 
-@contextlib.contextmanager
-def _archive(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
-    """Open a NumPy archive; whatever is wrong with it is a ReadError."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ReadError(
-            "the file is no complete NumPy archive",
-            expected="an .npz as numpy.savez writes it",
-            remedy="Write or copy it again",
-        ) from error
-    except OSError as error:
-        raise ReadError("the file cannot be opened", remedy="Check that it is there") from error
-
-
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    """One array of an archive, without ever running what a pickle says."""
-    member = f"{name}.npy"
-    if member not in archive.namelist():
-        raise ReadError(f"the archive has no array {name!r}", expected="all arrays of its form")
-    if archive.getinfo(member).file_size > _MAX_ARRAY_BYTES:
-        raise ReadError(f"the array {name!r} is too large", expected=f"at most {MAX_FRAMES} frames")
-    try:
-        array = np.load(io.BytesIO(archive.read(member)), allow_pickle=False)
-    except (ValueError, TypeError, MemoryError, OverflowError, SyntaxError) as error:
-        raise ReadError(
-            f"the array {name!r} is damaged or a pickled object",
-            expected="plain numbers or text",
-            remedy="Write it as a plain array",
-        ) from error
-    if not isinstance(array, np.ndarray):
-        raise ReadError(f"{name!r} is no array", expected="an array as numpy.savez writes it")
-    return array
+    return read_array(archive, name, f"the array {name!r}")
 
 
 def _numbers(array: NDArray[Any], name: str, *, ndim: int | None = None) -> NDArray[np.float64]:
-    if array.dtype.kind not in "fiu" or (ndim is not None and array.ndim != ndim):
-        raise ReadError(
-            f"{name!r} has type {array.dtype} and shape {array.shape}",
-            expected="numbers" if ndim is None else f"numbers along {ndim} axis",
-        )
-    return array.astype(np.float64)
+    return as_numbers(array, repr(name), ndim=ndim)
 
 
 def read_h36m17(
@@ -176,8 +132,8 @@ def read_h36m17(
         Keys, shapes or types are others, the file is damaged or holds pickled objects, or a body in
         metres does not stand upright at a person's height.
     """
-    with _archive(path) as archive:
-        names = {name.removesuffix(".npy") for name in archive.namelist()}
+    with open_archive(path) as archive:
+        names = set(array_names(archive))
         if {"positions", "skeleton", "coordinates"} <= names:
             return read_pose(path)
         kind = names & {"position_m", "keypoints_px"}

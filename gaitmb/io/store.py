@@ -22,8 +22,9 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -35,13 +36,15 @@ from numpy.typing import NDArray
 from gaitmb.data.embedding import CLIP_COLUMNS, EmbeddingTable
 from gaitmb.data.evaluation import Evaluation
 from gaitmb.data.pose import PoseSequence
-from gaitmb.data.walk import Failure
+from gaitmb.data.walk import ID_COLUMNS, Failure
 from gaitmb.errors import ConfigurationError, ReadError
 from gaitmb.io.keypoints import read_pose, write_pose
 
 __all__ = [
     "EmbeddingCache",
     "StoredResults",
+    "claim_results",
+    "clear_results",
     "default_cache_folder",
     "failures_frame",
     "list_results",
@@ -56,8 +59,11 @@ __all__ = [
     "write_text",
 ]
 
-ID_COLUMNS = ("participant_id", "session_id", "walk_id")
 FAILURE_COLUMNS = (*ID_COLUMNS, "row", "column", "stage", "reason", "what_to_do")
+_MARKER = ".gaitmb-results"
+_CONCLUSIONS = ("evaluation.json", "report.html", "predictions.csv", "failures.csv")
+_POSE_NAME = re.compile(r"[0-9a-f]{16}\.npz")
+_CLIPS_A_GROUP = 64
 _TEXT_COLUMNS = (*ID_COLUMNS, "medication", "rating", "predicted", "view", "pose", "pose_3d", "stage")
 
 
@@ -201,11 +207,14 @@ def _write_embeddings(folder: Path, table: EmbeddingTable, sidecar: Mapping[str,
         replacing(folder / "embeddings.parquet") as file,
         pq.ParquetWriter(file, schema, compression="zstd") as writer,
     ):
-        # Clip by clip, so that no second copy of all vectors is made.
-        rows = table.clips[list(CLIP_COLUMNS)].itertuples(index=False)
-        for row, vector in zip(rows, table.vectors, strict=True):
-            columns = [*([value] for value in row), [vector.reshape(-1)]]
-            writer.write_table(pa.table(columns, schema=schema))
+        # In groups, so that no second copy of all vectors is made.
+        for start in range(0, len(table), _CLIPS_A_GROUP):
+            group = slice(start, start + _CLIPS_A_GROUP)
+            clips, vectors = table.clips.iloc[group], table.vectors[group]
+            columns = [clips[name].tolist() for name in CLIP_COLUMNS]
+            writer.write_table(
+                pa.table([*columns, list(vectors.reshape(len(clips), -1))], schema=schema)
+            )
     write_json(
         folder / "embeddings.json",
         {
@@ -214,6 +223,57 @@ def _write_embeddings(folder: Path, table: EmbeddingTable, sidecar: Mapping[str,
             "vector_axes": ["mean, standard deviation over time", "joint", "feature"],
         },
     )
+
+
+def claim_results(folder: Path, recordings: Iterable[Path]) -> None:
+    """Make a folder one of results, or make sure that it is; nobody's other files are ever touched.
+
+    Parameters
+    ----------
+    folder
+        Where results shall go.
+    recordings
+        Files that the cohort is read from.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder holds other files than results, or recordings of the cohort.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> claim_results(folder, [])
+    >>> (folder / "other").mkdir()
+    >>> (folder / ".gaitmb-results").unlink()
+    >>> claim_results(folder, [])
+    Traceback (most recent call last):
+    gaitmb.errors.ConfigurationError: the results folder holds other files; expected ...
+    """
+    marker = folder / _MARKER
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError("the results folder is a file", remedy="Choose another --out")
+    if folder.is_dir() and any(folder.iterdir()) and not marker.is_file():
+        raise ConfigurationError(
+            "the results folder holds other files",
+            expected="a new or empty folder, or one of earlier results",
+            remedy="Choose another --out",
+        )
+    place = folder.resolve()
+    if any(path.resolve().is_relative_to(place) for path in recordings):
+        raise ConfigurationError(
+            "the cohort's own files lie in the results folder", remedy="Choose another --out"
+        )
+    for path in (*folder.glob(".*.tmp"), *folder.glob("poses/.*.tmp")):
+        path.unlink(missing_ok=True)  # of runs that were killed while they wrote
+    write_text(marker, "Written and replaced by gaitmb classify.\n")
+
+
+def clear_results(folder: Path) -> None:
+    """Remove what an earlier run concluded, before the first file of a new run takes its place."""
+    for name in _CONCLUSIONS:
+        (folder / name).unlink(missing_ok=True)
 
 
 def write_results(
@@ -235,13 +295,12 @@ def write_results(
     Parameters
     ----------
     folder
-        Made where it does not exist.
+        From :func:`claim_results`.
     evaluation, predictions, failures, walks, gait_features, report, embeddings
         What the files of the same names hold.
     embeddings_sidecar
         What is worth knowing of the embeddings; shape and axes are added.
     """
-    (folder / "evaluation.json").unlink(missing_ok=True)
     write_csv(folder / "failures.csv", failures)
     write_csv(folder / "walks.csv", walks)
     write_csv(folder / "gait_features.csv", gait_features)
@@ -250,8 +309,8 @@ def write_results(
     write_text(folder / "report.html", report)
     write_json(folder / "evaluation.json", evaluation.to_dict())
     kept = {*walks["pose"], *walks["pose_3d"]}
-    for path in (folder / "poses").glob("*.npz"):
-        if path.name not in kept:
+    for path in (folder / "poses").iterdir():
+        if _POSE_NAME.fullmatch(path.name) and path.name not in kept:
             path.unlink()
 
 
@@ -306,17 +365,18 @@ def read_results(folder: Path) -> StoredResults:
     """
     try:
         document = json.loads((folder / "evaluation.json").read_text("utf-8"))
+        evaluation = Evaluation.from_dict(document)
         tables = {
             name: _read_csv(folder / f"{name}.csv")
             for name in ("predictions", "failures", "walks", "gait_features")
         }
-    except (OSError, ValueError) as error:
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise ConfigurationError(
             "the folder holds no complete results",
             expected="what gaitmb classify writes",
             remedy="Run: gaitmb classify --cohort demo",
         ) from error
-    return StoredResults(folder, Evaluation.from_dict(document), **tables)
+    return StoredResults(folder, evaluation, **tables)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -355,6 +355,7 @@ def evaluate(
             classes=tuple(classes),
             confusion=tuple(tuple(int(count) for count in row) for row in confusion),
             n_scored=len(cases.rated),
+            n_participants=len(counts),
             n_excluded=cases.n_excluded,
         )
     return levels

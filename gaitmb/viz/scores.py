@@ -38,7 +38,7 @@ def confusion_matrix(level: LevelMetrics, unit: str = "walks") -> go.Figure:
 
     Examples
     --------
-    >>> level = LevelMetrics({}, {}, ("0", "1"), ((3, 1), (0, 0)), n_scored=4)
+    >>> level = LevelMetrics({}, {}, ("0", "1"), ((3, 1), (0, 0)), 4, 2)
     >>> [list(row) for row in confusion_matrix(level).data[0].text]
     [['<b>3</b><br>75 %', '<b>1</b><br>25 %'], ['<b>0</b><br>–', '<b>0</b><br>–']]
     """
@@ -88,7 +88,7 @@ def class_scores(level: LevelMetrics, unit: str = "walks") -> go.Figure:
     Examples
     --------
     >>> from gaitmb.data.evaluation import ClassScore
-    >>> level = LevelMetrics({}, {"0": ClassScore(0.5, 1.0, 0.67, 4)}, ("0",), ((4,),), n_scored=4)
+    >>> level = LevelMetrics({}, {"0": ClassScore(0.5, 1.0, 0.67, 4)}, ("0",), ((4,),), 4, 2)
     >>> [(bar.name, bar.y[0]) for bar in class_scores(level).data]
     [('Precision', 0.5), ('Recall', 1.0), ('F1', 0.67)]
     """

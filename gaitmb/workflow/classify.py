@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import platform
 import re
 import time
@@ -25,19 +24,23 @@ from gaitmb.config import StudyConfig
 from gaitmb.data.cohort import Cohort
 from gaitmb.data.embedding import CLIP_COLUMNS, POOLINGS, EmbeddingTable
 from gaitmb.data.evaluation import Evaluation, Interval, LevelMetrics
-from gaitmb.data.walk import Failure, Walk
+from gaitmb.data.walk import ID_COLUMNS, Failure
 from gaitmb.errors import ConfigurationError, NothingUsableError, UnknownNameError
 from gaitmb.workflow.doctor import library_versions
-from gaitmb.workflow.prepare import PreparedWalk, named_encoder, prepare_walks
+from gaitmb.workflow.prepare import (
+    MIN_COVERAGE,
+    PreparedWalk,
+    named_encoder,
+    prepare_walks,
+)
 from gaitmb.workflow.progress import Progress, silent
 from gaitmb.workflow.weights import find_weights
 
 if TYPE_CHECKING:
     from gaitmb.io.store import EmbeddingCache
 
-__all__ = ["ClassifyResult", "classify", "cohort_digest"]
+__all__ = ["ClassifyResult", "classify", "cohort_digest", "count_walks", "without_repeats"]
 
-ID_COLUMNS = ("participant_id", "session_id", "walk_id")
 
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 
@@ -91,6 +94,8 @@ def classify(
     NothingUsableError
         No walk is left, or those left cannot be scored. ``failures.csv`` is written all the same.
     """
+    import joblib
+
     from gaitmb.data.camera import VIEWS
     from gaitmb.io import store
     from gaitmb.io.cohorts import open_cohort
@@ -104,15 +109,22 @@ def classify(
         _require_known("view", config.encoder.view, VIEWS)
     listing = open_cohort(config.cohort)
     cohort = listing.cohort
+    if CLASSIFIERS[config.severity.classifier].ordinal and not cohort.scale.ordinal:
+        raise ConfigurationError(
+            f"the classifier {config.severity.classifier} for classes without an order",
+            expected="classes whose order means more or less",
+            remedy="Choose logistic",
+        )
     progress("opening cohort and encoder", 1, 2)
     encoder = named_encoder(config.encoder.name, config.encoder.checkpoint, config.seed)
     manifest_digest = cohort_digest(cohort)
     digest = _sha256(config.digest, manifest_digest, encoder.weights_digest)
     folder = out or Path("results") / f"{_file_name(cohort.name)}-{digest[:8]}"
+    store.claim_results(folder, _files_of(cohort))
     embeddings = store.EmbeddingCache((cache or store.default_cache_folder()).resolve())
-
     progress("opening cohort and encoder", 2, 2)
 
+    n_workers = workers or joblib.cpu_count()
     failures = list(listing.failures)
     prepared: list[PreparedWalk] = []
     for outcome in prepare_walks(
@@ -120,23 +132,25 @@ def classify(
         config,
         cache_folder=embeddings.folder,
         results=folder.resolve(),
-        workers=workers or os.cpu_count() or 1,
+        workers=n_workers,
         progress=progress,
     ):
         if isinstance(outcome, Failure):
             failures.append(outcome)
         else:
             prepared.append(outcome)
-    failures_table = store.failures_frame(failures)
+    prepared, repeated = without_repeats(prepared)
+    failures_table = store.failures_frame(failures := [*failures, *repeated])
+    store.clear_results(folder)
     store.write_csv(folder / "failures.csv", failures_table)
     if not prepared:
         raise NothingUsableError(
             f"none of {count_walks(failures)} walks could be used",
-            remedy="See failures.csv in the results folder",
+            remedy=f"See {folder / 'failures.csv'}",
         )
 
     table = _embedding_table(prepared, embeddings)
-    judged = _judge(prepared, table, cohort, config, progress)
+    judged = _judge(prepared, table, cohort, config, n_workers, progress)
     evaluation = Evaluation(
         cohort=_cohort_section(cohort, prepared, failures),
         protocol={
@@ -158,7 +172,7 @@ def classify(
         metrics=judged.metrics,
         baselines=judged.baselines,
         comparisons=judged.comparisons,
-        notes=judged.notes,
+        notes=(*_notes(prepared), *judged.notes),
         provenance={
             "gaitmb_version": gaitmb.__version__,
             "config": _without_places(config),
@@ -191,6 +205,48 @@ def classify(
     return ClassifyResult(folder, evaluation, predictions, tuple(failures))
 
 
+def without_repeats(prepared: Sequence[PreparedWalk]) -> tuple[list[PreparedWalk], list[Failure]]:
+    """Leave out recordings that stand under several walks: they would leak, or count twice.
+
+    Clips are compared by their keys in the cache, digests of what was recorded. Of walks of one
+    participant that agree in session and rating the first is kept; where they do not agree, or the
+    participants differ, nobody can know which is right, and all are left out.
+
+    Returns
+    -------
+    The walks that are kept, in order, and failures for the others.
+    """
+    groups: dict[tuple[str, ...], list[PreparedWalk]] = {}
+    for item in prepared:
+        groups.setdefault(tuple(clip.key for clip in item.clips), []).append(item)
+    failures, left_out = [], set()
+    for group in groups.values():
+        said = {(*item.walk.id.key[:2], item.walk.rating, item.walk.medication) for item in group}
+        for item in group[1:] if len(said) == 1 else group:
+            if len(group) > 1:
+                left_out.add(item.walk.id.key)
+                reason = (
+                    "its recording is that of another walk, and would count twice"
+                    if len(said) == 1
+                    else "its recording stands under another participant, session or rating too"
+                )
+                what_to_do = "List each recording once, under whom it shows"
+                failures.append(
+                    Failure(*item.walk.id.key, "read", reason, what_to_do, row=item.walk.row)
+                )
+    return [item for item in prepared if item.walk.id.key not in left_out], failures
+
+
+def _notes(prepared: Sequence[PreparedWalk]) -> tuple[str, ...]:
+    poor = [item.n_poor_clips for item in prepared if item.n_poor_clips]
+    if not poor:
+        return ()
+    said = (
+        f"{sum(poor)} clips of {len(poor)} walks were left out because less than {MIN_COVERAGE:.0%} of"
+    )
+    return (f"{said} their joints were seen; the walks are judged by their other clips.",)
+
+
 @dataclass(frozen=True, eq=False)
 class _Judged:
     classes: tuple[str, ...]
@@ -209,6 +265,7 @@ def _judge(
     table: EmbeddingTable,
     cohort: Cohort,
     config: StudyConfig,
+    workers: int,
     progress: Progress,
 ) -> _Judged:
     """Cross-validate the classifier and the baselines through the same folds."""
@@ -252,6 +309,7 @@ def _judge(
             inner_folds=settings.inner_folds,
             seed=config.seed,
             ordinal=cohort.scale.ordinal,
+            n_jobs=1 if name in ("majority", "prior") else workers,
             progress=partial(progress, f"cross-validating {name}"),
         )
         levels[name] = evaluate(
@@ -325,17 +383,23 @@ def cohort_digest(cohort: Cohort) -> str:
             del said[place]
         document = [*walk.id.key, walk.id.view, said, dict(walk.metadata)]
         digest.update(json.dumps(document, sort_keys=True).encode())
-        for path in _files_of(walk):
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+    contents = set()
+    for path in _files_of(cohort):
+        with path.open("rb") as file:
+            contents.add(hashlib.file_digest(file, "sha256").hexdigest())
+    digest.update("".join(sorted(contents)).encode())
     return digest.hexdigest()
 
 
-def _files_of(walk: Walk) -> list[Path]:
-    """The files that hold a walk: one, or one for each frame in a folder."""
-    if walk.path is None:
-        return []
-    return sorted(walk.path.glob("*.json")) if walk.path.is_dir() else [walk.path]
+def _files_of(cohort: Cohort) -> set[Path]:
+    """Every file that the walks are read from, with the sidecars beside them."""
+    files: set[Path] = set()
+    for path in {walk.path for walk in cohort.walks if walk.path is not None}:
+        if path.is_dir():
+            files.update(path.glob("*.json"))
+        else:
+            files.update({path, path.with_suffix(".json")})
+    return {path for path in files if path.is_file()}
 
 
 def _sha256(*parts: str) -> str:
@@ -429,6 +493,8 @@ def _walks_frame(prepared: Sequence[PreparedWalk], cohort: Cohort) -> pd.DataFra
                 "height_m": walk.height_m,
                 "leg_length_m": walk.leg_length_m,
                 "synthetic": cohort.synthetic,
+                "n_poor_clips": item.n_poor_clips,
+                **{f"meta_{name}": value for name, value in sorted(walk.metadata.items())},
             }
         )
     return pd.DataFrame(rows)

@@ -48,6 +48,8 @@ def library_versions(names: tuple[str, ...]) -> dict[str, str]:
 
 def examine() -> dict[str, dict[str, Any]]:
     """Sections of findings, each a dictionary of names and values that JSON can hold."""
+    import joblib
+
     from gaitmb.io.cohorts import COHORT_MODULES
     from gaitmb.io.store import default_cache_folder
     from gaitmb.workflow.weights import list_weights
@@ -63,7 +65,7 @@ def examine() -> dict[str, dict[str, Any]]:
             "version": gaitmb.__version__,
             "python": platform.python_version(),
             "system": platform.platform(terse=True),
-            "cores": os.cpu_count() or 1,
+            "cores": joblib.cpu_count(),
         },
         "libraries": library_versions(_REQUIRED),
         "extras": extras,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -100,7 +99,7 @@ def add_weights(
     CheckpointError
         The file does not fit, or cannot be trusted.
     """
-    from gaitmb.motion.checkpoints import ARCHITECTURES, count_parameters, save_weights
+    from gaitmb.motion.checkpoints import ARCHITECTURES, count_parameters, save_weights, sha256_of
     from gaitmb.motion.encoder import load_encoder
 
     if architecture not in ARCHITECTURES:
@@ -116,13 +115,11 @@ def add_weights(
         encoder.network.state_dict(),
         {"architecture": architecture, "licence": licence, "data": data},
     )
-    with kept.open("rb") as written:
-        sha256 = hashlib.file_digest(written, "sha256").hexdigest()
     card = WeightsCard(
         name=name,
         architecture=architecture,
         n_parameters=count_parameters(architecture),
-        sha256=sha256,
+        sha256=sha256_of(kept),
         source_sha256=encoder.checkpoint_sha256 or "",
         licence=licence,
         data=data,

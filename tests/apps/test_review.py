@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -138,6 +139,14 @@ def test_what_was_left_out_is_listed(monkeypatch, tmp_path, named_results):
     assert app.dataframe[1].value["reason"].tolist() == ["the file is empty"]
 
 
+def test_a_walk_left_out_for_two_reasons_is_counted_once(monkeypatch, tmp_path, named_results):
+    named_results.failures = pd.concat([named_results.failures] * 2, ignore_index=True)
+    named_results.write(tmp_path / "sides")
+    app = opened(monkeypatch, tmp_path)
+    assert labelled(app.metric, "Left out").value == "1"
+    assert len(app.dataframe[1].value) == 2
+
+
 def test_a_walk_shows_its_rating_features_with_units_and_both_skeletons(
     monkeypatch, tmp_path, ordinal_results
 ):
@@ -185,6 +194,7 @@ def test_the_evaluation_shows_intervals_at_both_levels(monkeypatch, tmp_path, or
     shown = stored["walk"].metrics["weighted_f1"]
     assert app.metric[0].value == f"{shown.value:.2f}"
     assert str(shown) in words(app.caption)
+    assert "the interval over 8 participants" in words(app.caption)
     app.radio[0].set_value("participant_session").run()
     assert str(stored["participant_session"].metrics["weighted_f1"]) in words(app.caption)
 
@@ -194,6 +204,13 @@ def test_ordinal_metrics_that_do_not_exist_are_explained(monkeypatch, tmp_path, 
     app = opened(monkeypatch, tmp_path, "evaluation")
     assert "names, not an order" in words(app.info)
     assert "rated in one participant only" in words(app.info)
+
+
+def test_few_resamples_are_noted_beside_the_figures(monkeypatch, tmp_path, named_results):
+    named_results.evaluation.protocol["n_resamples"] = 200
+    named_results.write(tmp_path / "sides")
+    app = opened(monkeypatch, tmp_path, "evaluation")
+    assert "200 resamples of participants, fewer than the usual 2,000" in words(app.info)
 
 
 def test_text_of_the_data_is_no_markdown(monkeypatch, tmp_path, named_results):

@@ -82,3 +82,10 @@ def test_a_spike_of_the_tracker_leaves_no_trace() -> None:
 def test_a_walk_that_is_too_short_is_refused_with_what_is_needed() -> None:
     with pytest.raises(QualityError, match="at least 16"):
         body_of(simulate_walk(WalkerParameters()).pose.slice(0, 10))
+
+
+def test_a_body_in_one_point_is_refused_in_3d_and_in_a_picture() -> None:
+    pose = simulate_walk(WalkerParameters()).pose
+    for seen in (pose, project(pose, "front")):
+        with pytest.raises(QualityError, match="length"):
+            body_of(dataclasses.replace(seen, positions=0 * seen.positions))

@@ -128,6 +128,17 @@ def swaying() -> np.ndarray:
     return positions
 
 
+def rocking() -> np.ndarray:
+    """Both feet slide to and fro, one a quarter of a period behind the other."""
+    positions = still(240)
+    time_s = np.arange(len(positions)) / 30
+    for side, behind in (("left", 0.0), ("right", 0.25)):
+        wave = 250 * np.sin(2 * np.pi * (time_s / 1.2 - behind))
+        positions[:, H36M17.index(f"{side}_ankle"), 1] = wave
+        positions[:, H36M17.index(f"{side}_knee"), 1] = wave / 2
+    return positions
+
+
 def one_step() -> np.ndarray:
     positions = simulate_walk(STYLES["healthy"]).pose.positions.copy()
     positions[28:] = positions[28]
@@ -153,6 +164,7 @@ NO_WALKS = {
     "standing, badly seen": lambda: still() + np.random.default_rng(0).normal(0, 20, (150, 17, 3)),
     "hopping": hopping,
     "swaying": swaying,
+    "rocking": rocking,
     "one step": one_step,
     "missing feet": without_feet,
     "noise": lambda: np.random.default_rng(1).normal(0, 500, (300, 17, 3)),

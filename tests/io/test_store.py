@@ -76,6 +76,16 @@ def test_failures_are_written_in_one_order_with_all_columns() -> None:
 def test_a_folder_without_results_is_refused_with_the_command_to_run(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="gaitmb classify"):
         store.read_results(tmp_path)
-    (tmp_path / "evaluation.json").write_text("{")
-    with pytest.raises(ConfigurationError):
-        store.read_results(tmp_path)
+    for damaged in ("{", "[]", '{"schema_version": 1}', '{"schema_version": 99}'):
+        (tmp_path / "evaluation.json").write_text(damaged)
+        with pytest.raises(ConfigurationError):
+            store.read_results(tmp_path)
+
+
+def test_what_killed_runs_left_half_written_is_removed(tmp_path: Path) -> None:
+    store.claim_results(tmp_path, [])
+    (tmp_path / "poses").mkdir()
+    for name in (".predictions.csv.1.ab.tmp", "poses/.0123456789abcdef.npz.1.ab.tmp"):
+        (tmp_path / name).write_text("half")
+    store.claim_results(tmp_path, [])
+    assert not list(tmp_path.rglob("*.tmp"))

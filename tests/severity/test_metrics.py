@@ -152,6 +152,8 @@ def test_a_session_is_the_mean_of_its_walks_and_is_left_out_where_ratings_differ
     assert (session.n_scored, session.n_excluded) == (2, 1)
     # A: mean 0.65 for class 1, right; C: its unrated walk makes it 0.55 for class 1, wrong.
     assert session.confusion == ((0, 1), (0, 1))
+    # B has rated walks, but no session that can be scored.
+    assert (levels["walk"].n_participants, session.n_participants) == (3, 2)
 
 
 def test_evaluation_does_not_depend_on_the_order_of_rows():

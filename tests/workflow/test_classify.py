@@ -1,5 +1,6 @@
 """`gaitmb classify` as its users run it: what it writes, and how it fails."""
 
+import dataclasses
 import json
 import os
 import random
@@ -16,7 +17,11 @@ import pytest
 
 from gaitmb.cli import main
 from gaitmb.data.evaluation import METRICS
+from gaitmb.data.walk import Walk, WalkId
 from gaitmb.io import store
+from gaitmb.io.keypoints import read_pose, write_pose
+from gaitmb.workflow.classify import without_repeats
+from gaitmb.workflow.prepare import PreparedClip, PreparedWalk
 
 QUICK = ["--resamples", "200", "--workers", "1"]
 
@@ -52,6 +57,7 @@ def test_every_file_of_the_contract_is_there_and_whole(done):
         "gait_features.csv",
         "walks.csv",
         "poses",
+        ".gaitmb-results",
     }
 
 
@@ -267,6 +273,7 @@ def test_what_cannot_be_scored_is_explained(
         (["--cohort", "demo", "--checkpoint", "none.bin"], "cannot be opened"),
         (["--cohort", "demo", "--workers", "0"], "at least 1"),
         (["--cohort", "demo", "--resamples", "3"], "at least 100"),
+        (["--cohort", "demo", "--seed", "18446744073709551616"], "4294967295"),
         (["--config", "none.toml"], "TOML"),
         ([], "--cohort demo"),
     ],
@@ -301,6 +308,113 @@ def test_poses_of_an_earlier_cohort_do_not_stay_in_a_folder_used_again(small_coh
     assert len(list((tmp_path / "out/poses").iterdir())) == 16
     assert _classify(few, tmp_path / "out") == 0
     assert len(list((tmp_path / "out/poses").iterdir())) == 8
+
+
+def test_nobody_elses_files_are_touched(small_cohort, tmp_path, capfd):
+    folder = tmp_path / "mine"
+    shutil.copytree(small_cohort.folder, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert _classify(folder / "small.csv", folder) == 2
+    assert "holds other files" in capfd.readouterr().err
+    assert _classify(folder / "small.csv", folder / "small.csv") == 2
+    (folder / ".gaitmb-results").touch()
+    assert _classify(folder / "small.csv", folder) == 2
+    assert "lie in the results folder" in capfd.readouterr().err
+    (folder / ".gaitmb-results").unlink()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_run_that_finds_nothing_leaves_no_older_result_beside_its_failures(small_cohort, tmp_path):
+    out = tmp_path / "out"
+    assert _classify(small_cohort.write(small_cohort.rows[:8], "few.csv"), out) == 0
+    rows = [{**row, "rating": "1"} for row in small_cohort.rows[:7]]
+    rows.append({**small_cohort.rows[7], "path": "gone.npz"})
+    assert _classify(small_cohort.write(rows, "one.csv"), out) == 4
+    assert len(pd.read_csv(out / "failures.csv")) == 1
+    assert not any(
+        (out / name).exists() for name in ("evaluation.json", "report.html", "predictions.csv")
+    )
+
+
+def _prepared(participant: str, session: str, rating: str | None, keys: str) -> PreparedWalk:
+    walk = Walk(WalkId(participant, session, keys), "manifest", rating=rating)
+    clips = tuple(PreparedClip(0, 9, key) for key in keys.rstrip("'"))
+    return PreparedWalk(walk, clips, {}, "", 9, 30.0, 1.0, "", "")
+
+
+def test_a_recording_that_stands_under_several_walks_does_not_leak():
+    other = _prepared("C", "on", "0", "xy")
+    kept, failures = without_repeats(
+        [_prepared("A", "on", "1", "ab"), _prepared("B", "on", "1", "ab"), other]
+    )
+    assert kept == [other]
+    assert len(failures) == 2
+    first, again = _prepared("A", "on", "1", "ab"), _prepared("A", "on", "1", "ab'")
+    kept, failures = without_repeats([first, again, other])
+    assert kept == [first, other]
+    assert [failure.walk_id for failure in failures] == ["ab'"]
+    kept, failures = without_repeats([first, _prepared("A", "on", "2", "ab'"), other])
+    assert kept == [other]
+    assert len(failures) == 2
+
+
+def test_a_long_walk_keeps_the_clips_in_which_it_was_seen(small_cohort, tmp_path):
+    pose = read_pose(small_cohort.folder / "walk00.npz")
+    positions = np.tile(pose.positions, (6, 1, 1))
+    confidence = np.tile(pose.confidence, (6, 1))
+    confidence[-96:] = 0
+    time_s = np.arange(len(positions)) / 30
+    long = dataclasses.replace(pose, positions=positions, confidence=confidence, time_s=time_s)
+    write_pose(small_cohort.folder / "long.npz", long)
+    rows = [dict(row) for row in small_cohort.rows[:8]]
+    rows[0]["path"] = "long.npz"
+    (tmp_path / "study.toml").write_text("[encoder]\nmax_frames = 48\n")
+    more = ["--config", str(tmp_path / "study.toml")]
+    assert _classify(small_cohort.write(rows, "long.csv"), tmp_path / "out", *more) == 0
+    walks = pd.read_csv(tmp_path / "out/walks.csv")
+    assert walks["n_poor_clips"].tolist() == [2, *[0] * 7]
+    assert len(store.read_embeddings(tmp_path / "out")) == 4 + 7
+    assert "2 clips of 1 walks" in _evaluation(tmp_path / "out")["notes"][0]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="the test finds workers in /proc as Linux has it")
+def test_a_worker_that_is_killed_costs_nothing(small_cohort, done, tmp_path):
+    out, cache = tmp_path / "out", tmp_path / "cache"
+    command = [sys.executable, "-m", "gaitmb", "classify", "--cohort", str(small_cohort.manifest)]
+    command += ["--out", str(out), "--cache", str(cache), "--resamples", "2000", "--workers", "2"]
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL) as process:
+        for _ in range(1200):
+            if len(list(cache.glob("embeddings/*/*.npy"))) >= 2 or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        os.kill(_a_worker_of(process.pid), signal.SIGKILL)
+        assert process.wait(timeout=120) == 0
+    assert (out / "predictions.csv").read_bytes() == (done / "predictions.csv").read_bytes()
+
+
+def _a_worker_of(session: int) -> int:
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (
+                os.getsid(int(entry.name)) == session
+                and b"popen_loky" in (entry / "cmdline").read_bytes()
+            ):
+                return int(entry.name)
+        except OSError:
+            continue
+    raise AssertionError("no worker was found")
+
+
+def test_further_columns_reach_the_walks_table_and_brackets_the_terminal(small_cohort, tmp_path, capfd):
+    rows = [{**row, "path": f"{row['path']}"} for row in small_cohort.rows[:8]]
+    manifest = small_cohort.write(rows, "walks[old].csv")
+    lines = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([f"{lines[0]},ward", *(f"{line},seven" for line in lines[1:])]))
+    assert _classify(manifest, tmp_path / "out[1]") == 0
+    assert pd.read_csv(tmp_path / "out[1]/walks.csv")["meta_ward"].tolist() == ["seven"] * 8
+    said = capfd.readouterr().out
+    assert "walks[old]: 8 walks" in said
+    assert "out[1]/report.html" in said
 
 
 def test_a_full_disk_ends_in_one_line_and_leaves_no_torn_file(

@@ -17,7 +17,6 @@ import dataclasses
 import functools
 import math
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from gaitmb.data.pose import CoordinateSystem, PoseSequence
 from gaitmb.data.skeleton import H36M17
 from gaitmb.data.walk import Failure, Walk, WalkId
 from gaitmb.errors import ManifestError, ReadError
+from gaitmb.io.archives import array_names, as_numbers, open_archive, read_array
 from gaitmb.io.cohorts import CohortListing, CohortReader
 from gaitmb.io.plain_pickle import read_plain_pickle
 
@@ -118,8 +118,8 @@ def _entries(file: Path) -> list[_Entry]:
     """Walks of a file by key; of temporal sub-samplings the first, and no trimmed copies."""
     if file.suffix.lower() == ".npz":
         labels = _labels(file)
-        with _archive(file) as archive:
-            found = [(*_split(key), key) for key in archive.files]
+        with open_archive(file) as archive:
+            found = [(*_split(key), key) for key in array_names(archive)]
         entries = [
             _Entry(participant, walk, key, labels.get((participant, walk.partition("_down")[0]), {}))
             for participant, walk, key in found
@@ -301,30 +301,13 @@ def load(walk: Walk) -> PoseSequence:
 
 def _joints(file: Path, key: str) -> NDArray[np.float64]:
     if file.suffix.lower() == ".npz":
-        with _archive(file) as archive:
-            if key not in archive.files:
-                raise ReadError("an archive without this walk", expected="the file that was listed")
-            try:
-                return np.asarray(archive[key], dtype=np.float64)
-            except (ValueError, TypeError, OSError, zipfile.BadZipFile, EOFError) as error:
-                raise ReadError(
-                    "an array that is damaged, or holds pickled objects", expected="numbers"
-                ) from error
+        with open_archive(file) as archive:
+            return as_numbers(read_array(archive, key, "the walk's array"), "the walk's array")
     for _, _, name, record in _nested(_document(file)):
         array = _array(record)
         if name == key and array is not None:
-            return np.asarray(array, dtype=np.float64)
+            return as_numbers(array, "the walk's array")
     raise ReadError("a pickle without this walk", expected="the file that was listed")
-
-
-def _archive(file: Path) -> np.lib.npyio.NpzFile:
-    try:
-        archive = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise ReadError("a file that is no archive of arrays", expected="an .npz") from error
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise ReadError("one array without a name", expected="an .npz")
-    return archive
 
 
 def _document(file: Path) -> object:

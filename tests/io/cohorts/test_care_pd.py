@@ -170,6 +170,49 @@ def test_pickled_objects_in_archives_do_not_run(tmp_path):
     assert not mark.exists()
 
 
+def _flag(content, offset, value):
+    """Set a field of two bytes in the directory at the end of an archive and in its first entry."""
+    for start, place in ((b"PK\x03\x04", offset), (b"PK\x01\x02", offset + 2)):
+        at = content.index(start) + place
+        content = content[:at] + value.to_bytes(2, "little") + content[at + 2 :]
+    return content
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:90] + bytes(60) + content[150:],
+        lambda content: _flag(content, 8, 99),
+        lambda content: _flag(content, 6, 1),
+        lambda content: content[: len(content) // 2],
+    ],
+    ids=["deflated data", "unknown compression", "encrypted", "cut off"],
+)
+def test_a_damaged_archive_is_a_read_error(tmp_path, damage):
+    path = tmp_path / WORLD
+    np.savez_compressed(path, P1__w1=walk())
+    (listed,) = READER.list_walks(tmp_path).cohort.walks
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ReadError, match="no complete NumPy archive"):
+        READER.load(listed)
+
+
+def test_an_array_far_larger_than_a_walk_is_not_unpacked(tmp_path):
+    np.savez_compressed(tmp_path / WORLD, P1__w1=np.zeros(200_000_000, np.uint8))
+    (listed,) = READER.list_walks(tmp_path).cohort.walks
+    with pytest.raises(ReadError, match="too large"):
+        READER.load(listed)
+
+
+@pytest.mark.parametrize("kind", ["S4", "c16", "bool"])
+def test_joints_that_are_no_numbers_are_refused(tmp_path, kind):
+    document = {"P1": {"w1": {"joints": np.zeros((30, 17, 3), kind)}}}
+    (tmp_path / "Clinic.pkl").write_bytes(pickle.dumps(document))
+    (listed,) = READER.list_walks(tmp_path).cohort.walks
+    with pytest.raises(ReadError, match="has type"):
+        READER.load(listed)
+
+
 @pytest.mark.parametrize(
     ("joints", "reason"),
     [
@@ -195,5 +238,5 @@ def test_what_is_no_care_pd_data_is_refused(tmp_path):
     with pytest.raises(ManifestError, match="without a walk of 17 joints"):
         READER.list_walks(tmp_path)
     (tmp_path / WORLD).write_bytes(b"no archive")
-    with pytest.raises(ManifestError, match="no archive"):
+    with pytest.raises(ManifestError, match="no complete NumPy archive"):
         READER.list_walks(tmp_path)
