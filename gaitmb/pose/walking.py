@@ -16,22 +16,27 @@ from scipy.signal import find_peaks
 from gaitmb.data.pose import CoordinateSystem, PoseSequence, resample, to_h36m17
 from gaitmb.data.skeleton import H36M17
 from gaitmb.io.video import Reason
+from gaitmb.pose.cleaning import fill_gaps
 from gaitmb.pose.swaps import mend_swaps
 
 __all__ = ["WalkingReport", "assess"]
 
 #: Everything is judged at this rate.
 _RATE_HZ = 30.0
+#: Gaps up to this are bridged to judge; it is not what cleaning fills.
+_GAP_S = 0.3
 #: Height of a body over the length of trunk, thigh and shank (0.288, 0.245 and 0.246 of it; Winter).
 _HEIGHT_PER_CHAIN = 1.28
 #: Legs moving slower than this against each other, in body heights per second, stand.
 _LEAST_ACTIVITY = 0.09
-_ACTIVITY_SHARE = 0.40
+_ACTIVITY_SHARE = 0.22
 _ACTIVITY_WINDOW_S = 0.4
 #: A standstill shorter than this does not end a bout (double support, hesitation).
 _PAUSE_S = 0.7
 #: The least that can be judged.
 _LEAST_BOUT_S, _LEAST_STEPS = 1.2, 4
+#: Stretches shorter than this show too few strides to be judged by themselves.
+_JUDGED_S = 3.0
 _LEAST_FRAMES, _LEAST_S, _LEAST_SIZE_PX = 16, 1.2, 40.0
 _LEAST_CONFIDENCE = 0.25
 _CADENCE_SPM = (30.0, 200.0)
@@ -41,9 +46,10 @@ _MOST_VARIATION, _LEAST_RHYTHM, _MOST_SAMENESS = 0.45, 0.45, -0.35
 #: Length of the thigh over that of the shank, and of the trunk over the leg: medians in the picture.
 _THIGH_PER_SHANK, _TRUNK_PER_LEG = (0.45, 2.2), (0.18, 1.6)
 #: A turn: through this many degrees, within this time.
-_TURN_DEG, _TURN_S, _TURN_SHARE = 120.0, 6.0, 0.08
-#: Smoothing of the direction in which a person faces (standard deviation).
-_HEADING_S = 0.12
+_TURN_DEG, _TURN_S, _TURN_SHARE = 110.0, 6.0, 0.33
+_LEAST_RATE = 10.0
+#: Smoothing of the direction in which a person faces (standard deviations), as seen and as angle.
+_HEADING_S, _STEADY_S = 0.12, 0.20
 
 Span = tuple[float, float]
 
@@ -61,7 +67,7 @@ class WalkingReport:
     bouts
         Walking, ``[start_s, end_s)``, ascending; turns do not end a bout.
     turns
-        Turns by more than 120 degrees within bouts, ``[start_s, end_s)``.
+        Turns by more than 110 degrees within bouts, ``[start_s, end_s)``.
     swaps
         Where left and right legs were exchanged and have been mended, ``[start_s, end_s)``.
     pose
@@ -136,8 +142,8 @@ def assess(pose: PoseSequence) -> WalkingReport:
     >>> from gaitmb.simulate import WalkerParameters, simulate_walk
     >>> walk = project(simulate_walk(WalkerParameters(cadence_spm=100)).pose, "front", follow=False)
     >>> report = assess(walk)
-    >>> report.status, len(report.bouts), round(report.cadence_spm)
-    ('ok', 1, 100)
+    >>> report.status, len(report.bouts), bool(98 < report.cadence_spm < 102)
+    ('ok', 1, True)
     """
     pose.require(CoordinateSystem.IMAGE_PX)
     seen = pose.valid.mean(axis=1) > 0.3
@@ -156,11 +162,12 @@ def assess(pose: PoseSequence) -> WalkingReport:
     if fault is not None:
         return _refused(mended, fault, swaps)
     body = _Body(mended)
-    bouts, rhythms, faults = _bouts(body)
+    turns = _turns(body)
+    bouts, rhythms, faults = _bouts(body, turns)
     if not bouts:
         return _refused(mended, _why_not(body, faults), swaps)
-    turns = _turns(body, bouts)
     weights = [end - start for start, end in bouts]
+    bouts, turns = _joined_by_turns(bouts, turns)
     cadence = float(np.average([one.cadence_spm for one in rhythms], weights=weights))
     rhythm = float(np.average([one.regularity for one in rhythms], weights=weights))
     reasons = _remarks(pose, bouts)
@@ -176,7 +183,7 @@ class _Body:
     """A person at a fixed rate, in body heights; missing where not seen for more than 0.3 s."""
 
     def __init__(self, pose: PoseSequence) -> None:
-        steady = resample(to_h36m17(pose), _RATE_HZ, max_gap_s=0.3)
+        steady = resample(fill_gaps(to_h36m17(pose), _GAP_S), _RATE_HZ, max_gap_s=_GAP_S)
         self.time_s = steady.time_s
         self.joints = _smoothed(steady.positions, 0.04)
         height = _running_height(self.joints)
@@ -208,14 +215,15 @@ class _Body:
 
     def activity(self) -> NDArray[np.float64]:
         """How fast the legs move against each other, body heights per second."""
-        speed = np.gradient(np.where(np.isfinite(self.legs), self.legs, 0), axis=0) * _RATE_HZ
+        legs = _smoothed(self.legs[:, None], 0.07)[:, 0]
+        speed = np.gradient(np.where(np.isfinite(legs), legs, 0), axis=0) * _RATE_HZ
         power = (speed**2).sum(axis=1)
         power[~_eroded(self.visible, 2)] = 0
         width = round(_ACTIVITY_WINDOW_S * _RATE_HZ)
         return np.asarray(np.sqrt(np.maximum(uniform_filter1d(power, width, mode="nearest"), 0)))
 
 
-def _bouts(body: _Body) -> tuple[tuple[Span, ...], list[_Rhythm], list[Reason]]:
+def _bouts(body: _Body, turns: tuple[Span, ...]) -> tuple[tuple[Span, ...], list[_Rhythm], list[Reason]]:
     activity = body.activity()
     moving = activity[activity > _LEAST_ACTIVITY]
     if not len(moving):
@@ -234,12 +242,31 @@ def _bouts(body: _Body) -> tuple[tuple[Span, ...], list[_Rhythm], list[Reason]]:
             rhythms.append(rhythm)
             continue
         faults.append(fault)
-        for a, b in _rhythmic_parts(body.legs[start:end]):
-            part = _rhythm(body.legs[start + a : start + b])
-            if part.fault() is None:
-                bouts.append(_span(body, start + a, start + b))
-                rhythms.append(part)
+        parts = _between(turns, body.time_s, start, end)
+        turned = len(parts) != 1 or parts[0] != (start, end)
+        if not turned:
+            parts = [(start + a, start + b) for a, b in _rhythmic_parts(body.legs[start:end])]
+        judged = [(a, b, _rhythm(body.legs[a:b])) for a, b in parts]
+        good = [(a, b, part) for a, b, part in judged if part.fault() is None]
+        doubtful = [b - a for a, b, part in judged if part.fault() is not None]
+        if turned and good and max(doubtful, default=0) < _JUDGED_S * _RATE_HZ:
+            # A turn and a few steps after it have no rhythm to judge; they are walking all the same.
+            good = [(start, end, max(good, key=lambda part: part[1] - part[0])[2])]
+        for a, b, part in good:
+            bouts.append(_span(body, a, b))
+            rhythms.append(part)
     return tuple(bouts), rhythms, faults
+
+
+def _between(
+    turns: tuple[Span, ...], time_s: NDArray[np.float64], start: int, end: int
+) -> list[tuple[int, int]]:
+    """Parts of a stretch before, between and after turns, which have a rhythm of their own."""
+    straight = np.zeros(len(time_s), dtype=bool)
+    straight[start:end] = True
+    for start_s, end_s in turns:
+        straight[(time_s > start_s) & (time_s < end_s)] = False
+    return [(a, b) for a, b in _runs(straight) if b - a >= _LEAST_BOUT_S * _RATE_HZ]
 
 
 def _span(body: _Body, start: int, end: int) -> Span:
@@ -281,8 +308,8 @@ def _likeness(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def _rhythmic_parts(legs: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Parts of a stretch without rhythm that have it: windows of three seconds, joined."""
-    width, hop = round(3.0 * _RATE_HZ), round(0.25 * _RATE_HZ)
+    """Parts of a stretch without rhythm that have it: windows, joined."""
+    width, hop = round(_JUDGED_S * _RATE_HZ), round(0.25 * _RATE_HZ)
     good = np.zeros(len(legs), dtype=bool)
     for start in range(0, len(legs) - width + 1, hop):
         if _rhythm(legs[start : start + width]).fault() is None:
@@ -303,7 +330,26 @@ def _feet_ahead(pose: PoseSequence, time_s: NDArray[np.float64]) -> NDArray[np.f
     return ahead
 
 
-def _turns(body: _Body, bouts: tuple[Span, ...]) -> tuple[Span, ...]:
+def _joined_by_turns(
+    bouts: tuple[Span, ...], turns: tuple[Span, ...]
+) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """Bouts between which there is nothing but a turn are one; turns apart from bouts are dropped."""
+    joined: list[Span] = []
+    for bout in bouts:
+        between = joined and any(
+            joined[-1][1] > start_s - 0.5 and bout[0] < end_s + 0.5 for start_s, end_s in turns
+        )
+        if between:
+            joined[-1] = (joined[-1][0], bout[1])
+        else:
+            joined.append(bout)
+    kept = [
+        turn for turn in turns if any(turn[0] >= start - 0.3 and turn[1] <= end + 0.3 for start, end in joined)
+    ]
+    return tuple(joined), tuple(kept)
+
+
+def _turns(body: _Body) -> tuple[Span, ...]:
     """Where the person turns round: from the widths and leads of shoulders, hips and nose."""
     across = sum(
         body.at(f"left_{joint}")[:, 0] - body.at(f"right_{joint}")[:, 0] for joint in ("shoulder", "hip")
@@ -326,45 +372,34 @@ def _turns(body: _Body, bouts: tuple[Span, ...]) -> tuple[Span, ...]:
     yaw = np.full(len(body.time_s), np.nan)
     yaw[both] = np.unwrap(np.arctan2(ahead[both] / scales[1], across[both] / scales[0]))
     turns: list[Span] = []
-    for start_s, end_s in bouts:
-        within = (body.time_s >= start_s - 1e-6) & (body.time_s < end_s) & np.isfinite(yaw)
-        numbers = np.flatnonzero(within)
-        if len(numbers) < _RATE_HZ:
+    for start, end in _runs(np.isfinite(yaw)):
+        if end - start < _RATE_HZ:
             continue
         turns += [
-            (round(float(body.time_s[numbers[a]]), 3), round(float(body.time_s[numbers[b]]), 3))
-            for a, b in _turned(np.degrees(yaw[numbers]))
+            (round(float(body.time_s[start + a]), 3), round(float(body.time_s[start + b]), 3))
+            for a, b in _turned(np.degrees(yaw[start:end]))
         ]
     return tuple(turns)
 
 
 def _turned(yaw_deg: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Ranges in which a heading changes for good by more than a turn's angle."""
+    """Ranges in which a heading turns one way, fast, by more than a turn's angle."""
+    steady = gaussian_filter1d(yaw_deg, _STEADY_S * _RATE_HZ, mode="nearest")
+    rate = np.gradient(steady) * _RATE_HZ
     turns: list[tuple[int, int]] = []
-    width = round(1.0 * _RATE_HZ)
-    settled = np.median(yaw_deg[:width])
-    at = 0
-    while at < len(yaw_deg):
-        away = np.abs(yaw_deg[at:] - settled) > _TURN_DEG
-        stays = away & np.append(away[3:], np.repeat(away[-1:], min(3, len(away))))[: len(away)]
-        if not stays.any():
-            break
-        through = at + int(np.argmax(stays))
-        after = float(np.median(yaw_deg[through + width // 3 : through + 2 * width])) if (
-            through + width // 3 < len(yaw_deg)
-        ) else float(yaw_deg[-1])  # fmt: skip
-        change = after - settled
-        share = (yaw_deg - settled) / change if change else np.zeros_like(yaw_deg)
-        begin = through
-        while begin > at and share[begin] > _TURN_SHARE:
-            begin -= 1
-        end = through
-        while end < len(yaw_deg) - 1 and share[end] < 1 - _TURN_SHARE:
-            end += 1
-        if end - begin <= _TURN_S * _RATE_HZ:
-            turns.append((begin, end))
-        settled, at = after, max(end, through + 1)
-    return turns
+    free = np.ones(len(rate), dtype=bool)
+    while True:
+        peak = int(np.argmax(np.where(free, np.abs(rate), 0)))
+        if not free[peak] or abs(rate[peak]) < _TURN_DEG / _TURN_S:
+            return sorted(turns)
+        turning = np.sign(rate[peak]) * rate > max(_TURN_SHARE * abs(rate[peak]), _LEAST_RATE)
+        turning &= free
+        start, end = next(run for run in _runs(turning) if run[0] <= peak < run[1])
+        free[start:end] = False
+        around = yaw_deg[[max(start - 4, 0), min(end + 3, len(yaw_deg) - 1)]]
+        through = max(abs(steady[end - 1] - steady[start]), abs(around[1] - around[0]))
+        if through > _TURN_DEG and end - start <= _TURN_S * _RATE_HZ:
+            turns.append((start, end - 1))
 
 
 def _body_fault(pose: PoseSequence) -> Reason | None:
