@@ -84,6 +84,13 @@ def _add_estimate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_run_estimate)
     parser.add_argument("video", type=Path, help="MP4, MOV, MKV, WebM or AVI")
     parser.add_argument("--out", type=Path, default=Path("pose"), metavar="FOLDER", help="default: pose")
+    whom = parser.add_mutually_exclusive_group()
+    whom.add_argument(
+        "--person", type=int, metavar="N", help="the participant by number of the contact sheet"
+    )
+    whom.add_argument(
+        "--box", metavar="X,Y,W,H@T", help="or by a box around them, T seconds from the start"
+    )
     _add_pose_model(parser)
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="split a long video (1)")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="default: $GAITMB_CACHE")
@@ -260,6 +267,8 @@ def _run_estimate(arguments: argparse.Namespace) -> int:
             model_file=arguments.model_file,
             cache=arguments.cache,
             workers=arguments.workers,
+            person=arguments.person,
+            box=arguments.box,
             progress=progress,
         )
     quality = result.quality

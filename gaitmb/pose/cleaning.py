@@ -7,6 +7,7 @@ but its confidence is at most :data:`FILLED_CONFIDENCE`, and what is missing for
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +105,7 @@ def fill_gaps(pose: PoseSequence, max_gap_s: float = MAX_GAP_S) -> PoseSequence:
     positions, confidence = pose.positions.copy(), pose.confidence.copy()
     for joint in range(len(pose.skeleton)):
         seen = np.flatnonzero(pose.valid[:, joint])
-        for before, after in zip(seen[:-1], seen[1:], strict=True):
+        for before, after in itertools.pairwise(seen):
             if after - before < 2 or pose.time_s[after] - pose.time_s[before] > max_gap_s + 1e-9:
                 continue
             inner = slice(before + 1, after)
@@ -136,7 +137,7 @@ def jitter_px(pose: PoseSequence) -> float:
 
 
 def _low_pass(positions: NDArray[np.float64], rate_hz: float, cutoff_hz: float) -> NDArray[np.float64]:
-    """Smooth each stretch without gaps of each joint, (T, J, D); stretches too short stay as they are."""
+    """Smooth each stretch without gaps of each joint, (T, J, D); too short ones stay as they are."""
     if cutoff_hz / _TWO_PASSES >= 0.95 * rate_hz / 2:
         return positions
     sections = butter(_ORDER, cutoff_hz / _TWO_PASSES, fs=rate_hz, output="sos")
@@ -164,7 +165,9 @@ def _certain(pose: PoseSequence, seen: PoseSequence) -> PoseSequence:
         sightings = np.flatnonzero(seen.valid[:, joint])
         if not len(sightings):
             continue
-        after = np.clip(np.searchsorted(seen.time_s[sightings], pose.time_s - 1e-9), 0, len(sightings) - 1)
+        after = np.clip(
+            np.searchsorted(seen.time_s[sightings], pose.time_s - 1e-9), 0, len(sightings) - 1
+        )
         before = np.clip(
             np.searchsorted(seen.time_s[sightings], pose.time_s + 1e-9, side="right") - 1, 0, None
         )

@@ -1,25 +1,24 @@
-"""Follow the participant through what was seen of a video, or say why not.
-
-So far one person is followed: a video in which several people are seen is refused.
-"""
+"""Follow the participant through what was seen of a video, or say why not."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gaitmb.data.pose import CoordinateSystem, PoseSequence, to_h36m17
-from gaitmb.data.skeleton import BLAZEPOSE33
+from gaitmb.data.pose import PoseSequence, to_h36m17
 from gaitmb.io.video import Reason
-from gaitmb.pose.detections import N_KEYPOINTS, Detections
+from gaitmb.pose.cleaning import CUTOFF_HZ, MAX_GAP_S, clean, jitter_px
+from gaitmb.pose.detections import Detections
+from gaitmb.pose.people import Box, Track, choose, track
+from gaitmb.pose.walking import WalkingReport
 
 __all__ = ["Followed", "follow"]
 
-#: A second person in more than this share of the frames makes a video ambiguous.
-_MAX_SHARED = 0.05
+#: Of the time that a pose covers, at least this share is walking; or the longest bout stands alone.
+_LEAST_WALKING = 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,17 +28,23 @@ class Followed:
     Parameters
     ----------
     status
-        ``ok`` or ``refused``.
+        ``ok``, ``partial`` or ``refused``.
     reasons
         Why it is refused, or what is to be known; possibly empty.
     landmarks
-        The participant's BlazePose-33 as seen, in ``image_px``; None where nobody could be chosen.
+        The participant's BlazePose-33 as seen in each frame of the video, in ``image_px``, with left and
+        right legs exchanged back; None where nobody could be chosen.
     pose
-        The same as H36M-17; None where refused.
+        The walking of it: H36M-17, cleaned, at the encoder's rate; missing between bouts. None where
+        refused.
     quality
         Further entries of the quality file.
-    sheet
-        JPEG of the contact sheet; empty where there is none.
+    tracks
+        Everybody who was followed, for the contact sheet.
+    labels
+        A few words on each of them.
+    chosen
+        Number of the participant's track; None where nobody could be chosen.
     """
 
     status: str
@@ -47,75 +52,130 @@ class Followed:
     landmarks: PoseSequence | None
     pose: PoseSequence | None
     quality: dict[str, Any]
-    sheet: bytes = b""
+    tracks: tuple[Track, ...] = ()
+    labels: tuple[str, ...] = ()
+    chosen: int | None = None
 
 
-def follow(detections: Detections) -> Followed:
-    """Follow the only person of a video.
+def follow(
+    detections: Detections,
+    *,
+    person: int | None = None,
+    box: Box | None = None,
+    rate_hz: float = 30.0,
+) -> Followed:
+    """Track everybody, choose the participant, and keep the walking.
 
     Parameters
     ----------
     detections
         Everybody seen.
+    person, box
+        The participant by number of the contact sheet, or by a box at one moment; by default whoever
+        walks.
+    rate_hz
+        Rate of the cleaned pose.
 
-    Returns
-    -------
-    The participant, or a refusal with code ``nobody`` or ``several_people``.
+    Raises
+    ------
+    ConfigurationError
+        There is no such person.
 
     Examples
     --------
-    >>> person = np.random.default_rng(0).uniform(50, 400, (1, 33, 4)).astype(np.float32)
-    >>> person[..., 3] = 0.9
-    >>> alone = Detections(np.arange(3) / 30, (640, 480), (person,) * 3)
-    >>> follow(alone).status
-    'ok'
-    >>> both = Detections(alone.time_s, (640, 480), (np.concatenate([person, person + 200]),) * 3)
-    >>> follow(both).reasons[0].code
-    'several_people'
+    >>> empty = np.zeros((0, 33, 4), np.float32)
+    >>> follow(Detections(np.arange(3) / 30, (640, 480), (empty,) * 3)).reasons[0].code
+    'nobody'
     """
-    n_people = detections.n_people
-    if not len(n_people) or n_people.max() == 0:
-        return _refused("nobody", "nobody is seen in the video")
-    shared = float((n_people > 1).mean())
-    if shared > _MAX_SHARED:
-        text = f"several people are seen in {shared:.0%} of the frames"
-        return _refused("several_people", text)
-    keypoints = _nearest(detections)
-    inside = (
-        (keypoints[..., 0] >= 0)
-        & (keypoints[..., 0] < detections.size_px[0])
-        & (keypoints[..., 1] >= 0)
-        & (keypoints[..., 1] < detections.size_px[1])
-    )
-    # A landmark outside the picture is the model's guess; it was not seen.
-    confidence = np.where(inside, np.clip(keypoints[..., 3], 0, 1), 0)
-    landmarks = PoseSequence(
-        keypoints[..., :2].astype(np.float64),
-        np.nan_to_num(confidence),
-        detections.time_s,
-        BLAZEPOSE33,
-        CoordinateSystem.IMAGE_PX,
-        size_px=detections.size_px,
-    )
-    person = {"track": 1, "why": "the only person in the video"}
-    return Followed("ok", (), landmarks, to_h36m17(landmarks), {"person": person})
+    tracks = tuple(track(detections))
+    choice = choose(tracks, person=person, box=box)
+    people: dict[str, Any] = {
+        "tracks": tracks,
+        "labels": tuple(_label(report) for report in choice.reports),
+    }
+    if choice.track is None:
+        quality = _quality(None, None, "", choice.reports)
+        return Followed(choice.status, choice.reasons, None, None, quality, **people)
+    one = choice.track
+    report = choice.reports[tracks.index(one)]
+    quality = _quality(one, report, choice.why, choice.reports)
+    people["chosen"] = one.number
+    if report.status == "refused":
+        return Followed("refused", report.reasons, None, None, quality, **people)
+    walking, span = _walking(report)
+    quality["pose_span_s"] = list(span)
+    reasons, status = list(report.reasons), report.status
+    if len(report.bouts) > 1 and span != (report.bouts[0][0], report.bouts[-1][1]):
+        text = (
+            f"the pose holds the walking from {span[0]:.1f} to {span[1]:.1f} s; bouts apart are left out"
+        )
+        reasons.append(Reason("bouts_left_out", text))
+    if one.returned_s:
+        times = ", ".join(f"{value:.1f}" for value in one.returned_s)
+        text = f"the person left the picture and came back at {times} s, if it is the same person"
+        reasons.append(Reason("returned", text))
+        status = "partial"
+    pose = clean(to_h36m17(walking), rate_hz)
+    return Followed(status, tuple(reasons), report.pose, pose, quality, **people)
 
 
-def _refused(code: str, text: str) -> Followed:
-    return Followed("refused", (Reason(code, text),), None, None, {"person": None})
+def _walking(report: WalkingReport) -> tuple[PoseSequence, tuple[float, float]]:
+    """The pose of those neighbouring bouts that hold most walking and little else, and their span."""
+    bouts = report.bouts
+    best, most = (0, 0), 0.0
+    for first in range(len(bouts)):
+        for last in range(first, len(bouts)):
+            walked = sum(end - start for start, end in bouts[first : last + 1])
+            if walked > most and walked >= _LEAST_WALKING * (bouts[last][1] - bouts[first][0]):
+                best, most = (first, last), walked
+    kept = bouts[best[0] : best[1] + 1]
+    pose = report.pose
+    within = np.zeros(pose.n_frames, dtype=bool)
+    for start_s, end_s in kept:
+        within |= (pose.time_s >= start_s - 1e-6) & (pose.time_s < end_s)
+    pose = dataclasses.replace(pose, confidence=np.where(within[:, None], pose.confidence, 0))
+    frames = np.flatnonzero(within)
+    return pose.slice(int(frames[0]), int(frames[-1]) + 1), (kept[0][0], kept[-1][1])
 
 
-def _nearest(detections: Detections) -> NDArray[np.float32]:
-    """The person nearest to the one of the frame before, frame by frame; NaN where nobody is."""
-    followed = np.full((len(detections), N_KEYPOINTS, 4), np.nan, dtype=np.float32)
-    last: NDArray[np.float32] | None = None
-    for number, people in enumerate(detections.frames):
-        if not len(people):
-            continue
-        if last is None:
-            nearest = int(np.argmax(people[..., 3].mean(axis=1)))
-        else:
-            apart = np.linalg.norm(people[..., :2] - last[:, :2], axis=-1).mean(axis=1)
-            nearest = int(np.argmin(apart))
-        last = followed[number] = people[nearest]
-    return followed
+def _label(report: WalkingReport) -> str:
+    if report.status == "refused":
+        return report.reasons[0].code.replace("_", " ")
+    return f"walks {report.walking_s:.1f} s"
+
+
+def _quality(
+    one: Track | None, report: WalkingReport | None, why: str, reports: tuple[WalkingReport, ...]
+) -> dict[str, Any]:
+    quality: dict[str, Any] = {
+        "person": None,
+        "n_people": len(reports),
+        "walking_bouts": [],
+        "turns": [],
+        "coverage": 0.0,
+        "jitter_px": None,
+        "left_right_swaps": 0,
+        "cadence_spm": None,
+    }
+    if one is None or report is None:
+        return quality
+    quality["person"] = {
+        "track": one.number,
+        "why": why,
+        "seen_s": [round(value, 3) for value in one.span_s],
+        "returned_s": list(one.returned_s),
+    }
+    quality["left_right_swaps"] = len(report.swaps)
+    quality["walking_bouts"] = [list(bout) for bout in report.bouts]
+    quality["turns"] = [list(turn) for turn in report.turns]
+    within = np.zeros(report.pose.n_frames, dtype=bool)
+    for start_s, end_s in report.bouts:
+        within |= (report.pose.time_s >= start_s - 1e-6) & (report.pose.time_s < end_s)
+    joints = to_h36m17(report.pose)
+    quality["coverage"] = round(float(joints.valid[within].mean()), 4) if within.any() else 0.0
+    jitter = jitter_px(joints)
+    quality["jitter_px"] = round(jitter, 2) if np.isfinite(jitter) else None
+    if np.isfinite(report.cadence_spm):
+        quality["cadence_spm"] = round(report.cadence_spm, 1)
+    quality["cleaning"] = {"cutoff_hz": CUTOFF_HZ, "max_gap_s": MAX_GAP_S}
+    return quality

@@ -31,7 +31,7 @@ __all__ = ["Box", "Choice", "Track", "choose", "track"]
 _TRUNK = [
     BLAZEPOSE33.index(name) for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 ]
-#: How far, in body sizes, a person may be from where they should be, and how that grows with time unseen.
+#: How far, in body sizes, a person may be from where they should be, and its growth while unseen.
 _GATE, _GATE_PER_S, _WIDEST_GATE = 0.16, 0.7, 0.5
 #: Larger or smaller than before by more than this is somebody else, or two people seen as one.
 _SIZE_RATIO = 1.5
@@ -61,7 +61,7 @@ class Box:
     Box(x=100.0, y=50.0, w=80.0, h=200.0, at_s=2.5)
     >>> Box.parse("100,50,80")
     Traceback (most recent call last):
-    gaitmb.errors.ConfigurationError: the box '100,50,80'; expected x,y,w,h@seconds, such as 100,50,80,200@2.5.
+    gaitmb.errors.ConfigurationError: the box '100,50,80'; expected x,y,w,h@seconds...
     """
 
     x: float
@@ -205,9 +205,7 @@ def track(detections: Detections) -> list[Track]:
     return [_finished(path, number, detections) for number, path in enumerate(paths, 1)]
 
 
-def choose(
-    tracks: Sequence[Track], *, person: int | None = None, box: Box | None = None
-) -> Choice:
+def choose(tracks: Sequence[Track], *, person: int | None = None, box: Box | None = None) -> Choice:
     """Choose the participant: the one who walks.
 
     The evidence is the time for which a person walks, weighed with the square root of their size. Who
@@ -257,8 +255,8 @@ def choose(
     if rivals:
         numbers = sorted(tracks[n].number for n in (best, *rivals))
         text = (
-            f"people {', '.join(map(str, numbers))} walk for similarly long; "
-            "see the contact sheet and say which with --person or --box"
+            f"several people walk for similarly long ({', '.join(map(str, numbers))} on the contact "
+            "sheet); say who is meant with --person or --box"
         )
         return Choice(None, "", "refused", (Reason("several_candidates", text),), reports)
     seconds = f"walks for {reports[best].walking_s:.1f} s"
@@ -445,9 +443,7 @@ def _is_somebody(path: _Path, time_s: NDArray[np.float64]) -> bool:
     return bool(seen_s >= _LEAST_S and len(path.frames) >= max(6, whole / 2))
 
 
-def _reunite(
-    paths: list[_Path], time_s: NDArray[np.float64], size_px: tuple[int, int]
-) -> list[_Path]:
+def _reunite(paths: list[_Path], time_s: NDArray[np.float64], size_px: tuple[int, int]) -> list[_Path]:
     """Join whoever left at an edge with who alone comes in there later and could be the same."""
     paths = sorted(paths, key=lambda path: path.frames[0])
     joined = True

@@ -19,7 +19,9 @@ _GAP_S = 0.2
 _EXCHANGED, _CHANGE, _MOST = 0.008, 0.04, 0.2
 
 
-def mend_swaps(pose: PoseSequence, size_px: float) -> tuple[PoseSequence, tuple[tuple[float, float], ...]]:
+def mend_swaps(
+    pose: PoseSequence, size_px: float
+) -> tuple[PoseSequence, tuple[tuple[float, float], ...]]:
     """Exchange left and right legs back where that makes their paths steady.
 
     Of all ways to exchange the legs frame by frame, the one is taken in which knees and feet keep their

@@ -1,7 +1,7 @@
 """Is this walking: bouts and turns of one person, what else there is, and whether it is enough.
 
 A person walks while the legs move against each other, upright, in a rhythm in which they take turns.
-Everything is judged in body heights and seconds, from any side, and without knowing what the camera does.
+Everything is judged in body heights and seconds, from any side, whatever the camera does.
 """
 
 from __future__ import annotations
@@ -189,7 +189,10 @@ class _Body:
         height = _running_height(self.joints)
         self.joints /= height[:, None, None]
         self.legs = np.concatenate(
-            [self.at("left_ankle") - self.at("right_ankle"), self.at("left_knee") - self.at("right_knee")],
+            [
+                self.at("left_ankle") - self.at("right_ankle"),
+                self.at("left_knee") - self.at("right_knee"),
+            ],
             axis=1,
         )
         self.feet_ahead = _feet_ahead(pose, steady.time_s) / height
@@ -344,7 +347,9 @@ def _joined_by_turns(
         else:
             joined.append(bout)
     kept = [
-        turn for turn in turns if any(turn[0] >= start - 0.3 and turn[1] <= end + 0.3 for start, end in joined)
+        turn
+        for turn in turns
+        if any(turn[0] >= start - 0.3 and turn[1] <= end + 0.3 for start, end in joined)
     ]
     return tuple(joined), tuple(kept)
 
@@ -362,9 +367,7 @@ def _turns(body: _Body) -> tuple[Span, ...]:
     both = np.isfinite(across) & np.isfinite(ahead)
     if both.sum() < _RATE_HZ:
         return ()
-    across, ahead = (
-        _smoothed(track[:, None, None], _HEADING_S)[:, 0, 0] for track in (across, ahead)
-    )
+    across, ahead = (_smoothed(track[:, None, None], _HEADING_S)[:, 0, 0] for track in (across, ahead))
     scales = [
         max(float(np.percentile(np.abs(track[both]), 90)), least)
         for track, least in ((across, 0.20), (ahead, 0.06))
@@ -417,7 +420,9 @@ def _body_fault(pose: PoseSequence) -> Reason | None:
         )
 
     def length(a: str, b: str) -> float:
-        sides = [np.linalg.norm(joint(f"{s}_{a}") - joint(f"{s}_{b}"), axis=1) for s in ("left", "right")]
+        sides = [
+            np.linalg.norm(joint(f"{s}_{a}") - joint(f"{s}_{b}"), axis=1) for s in ("left", "right")
+        ]
         both = np.concatenate(sides)
         # Limbs look shorter than they are, never longer.
         return float(np.nanpercentile(both, 75)) if np.isfinite(both).any() else float("nan")

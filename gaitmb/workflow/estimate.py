@@ -170,6 +170,8 @@ def estimate(
     model_file: Path | None = None,
     cache: Path | None = None,
     workers: int = 1,
+    person: int | None = None,
+    box: str | None = None,
     progress: Progress = silent,
 ) -> EstimateResult:
     """Write the participant's pose, its quality and a contact sheet of the people found.
@@ -185,25 +187,32 @@ def estimate(
         Folder for the files.
     model, model_file, cache, workers, progress
         As for :func:`see_video`.
+    person, box
+        The participant by number of the contact sheet, or by a box ``x,y,w,h@t`` around them at one
+        moment; by default whoever walks.
 
     Raises
     ------
     ReadError
         The file is not a video, or nothing of it is usable; the quality file says so too.
     ConfigurationError
-        There is no pose model.
+        There is no pose model, or no such person.
     """
     from gaitmb.errors import ReadError
     from gaitmb.io.store import replacing, write_json
     from gaitmb.pose.following import follow
+    from gaitmb.pose.people import Box
+    from gaitmb.pose.sheet import contact_sheet
 
+    around = Box.parse(box) if box is not None else None
     stem = path.stem
     pose_file, sheet_file = out / f"{stem}_pose2d.npz", out / f"{stem}_people.jpg"
     try:
         seen = see_video(
             path, model=model, model_file=model_file, cache=cache, workers=workers, progress=progress
         )
-        followed = follow(seen.detections)
+        followed = follow(seen.detections, person=person, box=around)
+        sheet = contact_sheet(path, followed.tracks, followed.labels, followed.chosen)
     except ReadError as error:
         pose_file.unlink(missing_ok=True)
         sheet_file.unlink(missing_ok=True)
@@ -217,9 +226,11 @@ def estimate(
             file.write(content)
     else:
         pose_file.unlink(missing_ok=True)
-    if followed.sheet:
+    if sheet:
         with replacing(sheet_file) as file:
-            file.write(followed.sheet)
+            file.write(sheet)
+    else:
+        sheet_file.unlink(missing_ok=True)
     # Last, so that a quality file never speaks of files that are not there.
     write_json(out / f"{stem}_quality.json", quality)
     return EstimateResult(out, quality["status"], quality, followed.pose)
@@ -248,9 +259,14 @@ def estimate_walk(path: Path, *, cache: Path | None = None) -> PoseSequence:
 
 
 def _quality(seen: VideoDetections, followed: Followed) -> dict[str, Any]:
+    from gaitmb.io.video import Reason
+
     reasons = [*seen.reasons, *followed.reasons]
+    if seen.info.mirrored or seen.counts.mirrored:
+        text = "the file asks for a mirror image, as of a selfie; left and right may be exchanged"
+        reasons.append(Reason("mirrored", text))
     status = followed.status
-    if status == "ok" and seen.reasons:
+    if status == "ok" and reasons:
         status = "partial"
     return {
         "status": status,
@@ -262,7 +278,6 @@ def _quality(seen: VideoDetections, followed: Followed) -> dict[str, Any]:
         "rotation": seen.info.rotation,
         "size_px": list(seen.info.size_px),
         "codec": seen.info.codec,
-        "coverage": round(followed.landmarks.coverage, 4) if followed.landmarks else 0.0,
         **followed.quality,
         "network": seen.network,
     }

@@ -62,7 +62,7 @@ class Person:
     def then(self, other: "Person") -> "Person":
         """Goes on as `other` does, from where this ends."""
         last, first = (one[23:25].mean(axis=0) for one in (self.body[-1], other.body[0]))
-        return Person(np.concatenate([self.body, other.body + [*(last - first)[:2], 0]]))
+        return Person(np.concatenate([self.body, other.body + np.append((last - first)[:2], 0)]))
 
     def then_sits(self, seconds: float) -> "Person":
         """Sits down within a second, thighs level and towards where the feet point."""
@@ -162,15 +162,15 @@ def film(*people: Person, seed: int = 0, noise: float = 0.006, dropped: float = 
 class Stage:
     """The makers of scenes, for tests."""
 
-    walker: Callable = staticmethod(walker)
-    film: Callable = staticmethod(film)
+    walker: Callable
+    film: Callable
     rate_hz: float = RATE_HZ
 
 
 @pytest.fixture(scope="session")
 def stage() -> Stage:
     """Makes people (`walker`) and films them (`film`)."""
-    return Stage()
+    return Stage(walker, film)
 
 
 @pytest.fixture(scope="session")
