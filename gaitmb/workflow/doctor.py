@@ -28,6 +28,7 @@ _REQUIRED = (
     "rich",
 )
 _EXTRAS = {
+    "video": ("av", "mediapipe"),
     "app": ("streamlit",),
     "excel": ("openpyxl",),
     "studies": ("statsmodels", "jupytext", "nbclient"),
@@ -72,13 +73,23 @@ def examine() -> dict[str, dict[str, Any]]:
             card["name"]: f"sha256 {card['sha256']}" if card["trained"] else "untrained: random weights"
             for card in list_weights()
         },
-        "pose models": {"video": "not part of this version: list keypoints or motion capture"},
+        "pose models": _pose_models(),
         "cohorts": {name: "built in" for name in COHORT_MODULES if name != "manifest"},
         "cache": {"embeddings": n_cached, "size_mb": round(size / 1e6, 1)},
         "offline": {
-            "gaitmb": "opens no connection, and has nothing to fetch",
+            "gaitmb": "opens no connection but to fetch a pose model that is missing",
+            "mediapipe usage metrics": "blocked: its process has no network, or a dead proxy",
             "streamlit usage statistics": _streamlit_statistics(),
         },
+    }
+
+
+def _pose_models() -> dict[str, str]:
+    from gaitmb.pose.models import POSE_MODELS, cached_model, install_command
+
+    return {
+        name: "in the cache" if cached_model(name) else f"missing; run: {install_command(name)}"
+        for name in POSE_MODELS
     }
 
 

@@ -151,7 +151,6 @@ def _prepare(
 ) -> PreparedWalk | Failure:
     from gaitmb.data.camera import VIEWS, project
     from gaitmb.gait.measures import measure_gait
-    from gaitmb.io.cohorts import load_walk
     from gaitmb.io.store import EmbeddingCache, store_pose
     from gaitmb.motion.clips import clip_windows, screen_clip
     from gaitmb.motion.encoder import one_thread
@@ -160,7 +159,7 @@ def _prepare(
     cache = EmbeddingCache(cache_folder)
     stage = "read"
     try:
-        recorded = load_walk(walk)
+        recorded = _recorded(walk, cache_folder)
         stage = "quality"
         pose = resample(to_h36m17(recorded), config.rate_hz)
         pose = dataclasses.replace(pose, view=pose.view or walk.id.view or None)
@@ -206,6 +205,18 @@ def _prepare(
         # may hold a path or an identity, so that only its kind is told.
         reason = f"an unforeseen {type(error).__name__} at this stage"
         return _failure(walk, stage, reason, "Check the file, and report this if it is a good one")
+
+
+def _recorded(walk: Walk, cache_folder: Path) -> PoseSequence:
+    """The walk as it was recorded; a video is looked at for the participant's pose."""
+    from gaitmb.io.cohorts import load_walk
+    from gaitmb.io.video import VIDEO_SUFFIXES
+
+    if walk.path is None or walk.path.suffix.lower() not in VIDEO_SUFFIXES:
+        return load_walk(walk)
+    from gaitmb.workflow.estimate import estimate_walk
+
+    return estimate_walk(walk.path, cache=cache_folder)
 
 
 def _seen_enough(pose: PoseSequence, windows: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

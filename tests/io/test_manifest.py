@@ -509,7 +509,7 @@ def test_videos_and_unknown_kinds_say_what_to_do_instead(listed, tmp_path):
     (tmp_path / "b.docx").write_bytes(b"2")
     listing = listed([["P1", "on", "1", "a.mp4", "1"], ["P2", "on", "1", "b.docx", "1"]])
     video, document = listing.cohort.walks
-    with pytest.raises(ReadError, match="Estimate keypoints"):
+    with pytest.raises(ReadError, match="gaitmb estimate"):
         load_walk(video)
     with pytest.raises(ReadError, match=r"\.json, \.csv, \.parquet, \.npz, \.c3d, \.trc"):
         load_walk(document)
