@@ -7,8 +7,10 @@ A pose model is anything that is picked by name from :data:`ESTIMATORS` and can
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gaitmb.errors import MissingExtraError, ReadError, UnknownNameError
+from gaitmb.errors import ConfigurationError, MissingExtraError, ReadError, UnknownNameError
 from gaitmb.io.isolation import Limits, Message, WorkerLost, network_state, run_isolated
 from gaitmb.io.video import DecodeCounts, Reason, VideoInfo, decode, judge_decoding, probe_video
 from gaitmb.pose.detections import N_KEYPOINTS, Detections
@@ -363,9 +365,20 @@ def require_mediapipe() -> Any:
     ------
     MissingExtraError
         It is not installed.
+    ConfigurationError
+        A system library that it needs is not installed.
     """
     try:
         import mediapipe
     except ImportError as error:
         raise MissingExtraError("estimating poses", "video") from error
+    if sys.platform == "linux":
+        for library in ("libEGL.so.1", "libGLESv2.so.2"):
+            try:
+                ctypes.CDLL(library)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"MediaPipe needs the system library {library}, which is not installed",
+                    remedy="Install it (on Debian: apt-get install libegl1 libgles2)",
+                ) from error
     return mediapipe

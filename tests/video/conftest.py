@@ -9,6 +9,10 @@ import pytest
 from drawn_pictures import draw
 from numpy.typing import NDArray
 
+from gaitmb.errors import ConfigurationError
+from gaitmb.pose import estimators
+from gaitmb.pose.models import cached_model, fetch_model
+
 av = pytest.importorskip("av", reason="the extra 'video' is not installed")
 
 
@@ -59,3 +63,22 @@ def good_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 frames of H.264 at 30 Hz in an MP4 whose index stands at the front."""
     path = tmp_path_factory.mktemp("video") / "good.mp4"
     return _write(path, options={"movflags": "faststart"})
+
+
+@pytest.fixture(scope="session")
+def pose_model(tmp_path_factory) -> Path:
+    """The ``full`` model: the reference copy, the cached one, or the package index's."""
+    pytest.importorskip("mediapipe", reason="the extra 'video' is not installed")
+    try:
+        estimators.require_mediapipe()
+    except ConfigurationError as error:
+        pytest.skip(error.found)
+    reference = Path(__file__).resolve().parents[3] / "shared" / "models" / "pose_landmarker_full.task"
+    if reference.is_file():
+        return reference
+    if (cached := cached_model("full")) is not None:
+        return cached
+    try:
+        return fetch_model("full", folder=tmp_path_factory.mktemp("models"))
+    except ConfigurationError as error:
+        pytest.skip(error.found)

@@ -10,26 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gaitmb.errors import ConfigurationError, ReadError
+from gaitmb.errors import ReadError
 from gaitmb.io.isolation import Limits
 from gaitmb.pose import estimators
 from gaitmb.pose.estimators import detect_people
-from gaitmb.pose.models import cached_model, fetch_model
-
-
-@pytest.fixture(scope="session")
-def pose_model(tmp_path_factory) -> Path:
-    """The ``full`` model: the reference copy, the cached one, or the package index's."""
-    pytest.importorskip("mediapipe", reason="the extra 'video' is not installed")
-    reference = Path(__file__).resolve().parents[3] / "shared" / "models" / "pose_landmarker_full.task"
-    if reference.is_file():
-        return reference
-    if (cached := cached_model("full")) is not None:
-        return cached
-    try:
-        return fetch_model("full", folder=tmp_path_factory.mktemp("models"))
-    except ConfigurationError as error:
-        pytest.skip(error.found)
 
 
 @pytest.fixture(scope="session")
