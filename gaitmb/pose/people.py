@@ -81,11 +81,11 @@ class Box:
         """
         place, _, at_s = text.partition("@")
         try:
-            x, y, w, h = (float(value) for value in place.split(","))
-            box = Box(x, y, w, h, float(at_s))
-        except ValueError:
-            box = Box(*[float("nan")] * 5)
-        if not np.isfinite(dataclasses.astuple(box)).all() or box.w <= 0 or box.h <= 0:
+            box = Box(*(float(value) for value in place.split(",")), at_s=float(at_s))
+        except (TypeError, ValueError):
+            box = None
+        values = dataclasses.astuple(box) if box else (np.nan,)
+        if box is None or not np.isfinite(values).all() or box.w <= 0 or box.h <= 0:
             raise ConfigurationError(
                 f"the box {text!r}", expected="x,y,w,h@seconds, such as 100,50,80,200@2.5"
             )
@@ -323,7 +323,7 @@ def _assign(detections: Detections) -> list[_Path]:
                 if costs[row, column] < 1:
                     open_paths[row].frames.append(frame)
                     open_paths[row].people.append(persons[column])
-                    taken.add(int(column))
+                    taken.add(column)
         paths += [_Path([frame], [one]) for n, one in enumerate(persons) if n not in taken]
     return paths
 

@@ -363,12 +363,11 @@ def _turns(body: _Body) -> tuple[Span, ...]:
     ahead = body.at("nose")[:, 0] - body.at("thorax")[:, 0] + body.feet_ahead
     for side in ("left", "right"):
         hip, knee, ankle = (body.at(f"{side}_{joint}")[:, 0] for joint in ("hip", "knee", "ankle"))
-        ahead = np.asarray(ahead + knee - (hip + ankle) / 2)
+        ahead = ahead + knee - (hip + ankle) / 2
     both = np.isfinite(across) & np.isfinite(ahead)
     if both.sum() < _RATE_HZ:
         return ()
-    across = _smoothed(across[:, None, None], _HEADING_S)[:, 0, 0]
-    ahead = _smoothed(np.asarray(ahead)[:, None, None], _HEADING_S)[:, 0, 0]
+    across, ahead = (_smoothed(track[:, None, None], _HEADING_S)[:, 0, 0] for track in (across, ahead))
     scales = [
         max(float(np.percentile(np.abs(track[both]), 90)), least)
         for track, least in ((across, 0.20), (ahead, 0.06))
@@ -480,8 +479,7 @@ def _chain(joints: NDArray[np.float64]) -> NDArray[np.float64]:
     """Length of trunk, thigh and shank in each frame, (T,): the longer leg of the two."""
 
     def apart(a: str, b: str) -> NDArray[np.float64]:
-        between = joints[:, H36M17.index(a)] - joints[:, H36M17.index(b)]
-        return np.asarray(np.linalg.norm(between, axis=1))
+        return np.linalg.norm(joints[:, H36M17.index(a)] - joints[:, H36M17.index(b)], axis=1)
 
     legs = [
         apart(f"{side}_hip", f"{side}_knee") + apart(f"{side}_knee", f"{side}_ankle")
