@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="commands", dest="verb", required=True, metavar="COMMAND")
     _add_classify(verbs.add_parser("classify", help="a cohort of walks to a cross-validated report"))
     _add_estimate(verbs.add_parser("estimate", help="a video to the participant's 2D pose"))
+    _add_deidentify(verbs.add_parser("deidentify", help="a copy of a video with faces hidden"))
     doctor = verbs.add_parser("doctor", help="what is installed, which weights, is everything offline")
     doctor.add_argument("--json", action="store_true", help="print JSON and nothing else")
     doctor.set_defaults(run=_run_doctor)
@@ -84,6 +85,29 @@ def _add_estimate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_run_estimate)
     parser.add_argument("video", type=Path, help="MP4, MOV, MKV, WebM or AVI")
     parser.add_argument("--out", type=Path, default=Path("pose"), metavar="FOLDER", help="default: pose")
+    _add_whom(parser)
+    _add_pose_model(parser)
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="split a long video (1)")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="default: $GAITMB_CACHE")
+    parser.add_argument("--json", action="store_true", help="print the quality file and nothing else")
+
+
+def _add_deidentify(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_run_deidentify)
+    parser.add_argument("video", type=Path, help="MP4, MOV, MKV, WebM or AVI")
+    parser.add_argument(
+        "--out", type=Path, default=Path("review"), metavar="FOLDER", help="default: review"
+    )
+    parser.add_argument(
+        "--skeleton-only", action="store_true", help="the participant's skeleton on black, no picture"
+    )
+    _add_whom(parser)
+    _add_pose_model(parser)
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="split a long video (1)")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="default: $GAITMB_CACHE")
+
+
+def _add_whom(parser: argparse.ArgumentParser) -> None:
     whom = parser.add_mutually_exclusive_group()
     whom.add_argument(
         "--person", type=int, metavar="N", help="the participant by number of the contact sheet"
@@ -91,10 +115,6 @@ def _add_estimate(parser: argparse.ArgumentParser) -> None:
     whom.add_argument(
         "--box", metavar="X,Y,W,H@T", help="or by a box around them, T seconds from the start"
     )
-    _add_pose_model(parser)
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="split a long video (1)")
-    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="default: $GAITMB_CACHE")
-    parser.add_argument("--json", action="store_true", help="print the quality file and nothing else")
 
 
 def _add_pose_model(parser: argparse.ArgumentParser) -> None:
@@ -282,6 +302,34 @@ def _run_estimate(arguments: argparse.Namespace) -> int:
         print(f"- {reason['text']} ({reason['code']})")
     print(f"See {result.folder}")
     return result.exit_code
+
+
+def _run_deidentify(arguments: argparse.Namespace) -> int:
+    from gaitmb.workflow.deidentify import deidentify
+
+    if arguments.workers < 1:
+        raise ConfigurationError(f"--workers is {arguments.workers}", expected="at least 1")
+    with _Bars() as progress:
+        copy = deidentify(
+            arguments.video,
+            out=arguments.out,
+            skeleton_only=arguments.skeleton_only,
+            person=arguments.person,
+            box=arguments.box,
+            model=arguments.model,
+            model_file=arguments.model_file,
+            cache=arguments.cache,
+            workers=arguments.workers,
+            progress=progress,
+        )
+    print(f"{copy.path}: {copy.n_frames} frames")
+    if copy.n_whole:
+        print(f"- {copy.n_whole} of them are hidden as a whole, as nobody was found near them")
+    if copy.n_missing:
+        print(f"- {copy.n_missing} damaged frames of the video are left out")
+    if not arguments.skeleton_only:
+        print("Faces are hidden; build, clothes and gait are not. Look through it before it is shared.")
+    return 0
 
 
 def _run_doctor(arguments: argparse.Namespace) -> int:

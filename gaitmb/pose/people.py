@@ -10,7 +10,6 @@ The participant is whoever walks, not whoever is first or largest (:mod:`gaitmb.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from gaitmb.io.video import Reason
 from gaitmb.pose.detections import N_KEYPOINTS, Detections
 from gaitmb.pose.walking import WalkingReport, assess
 
-__all__ = ["Box", "Choice", "Track", "choose", "track"]
+__all__ = ["Box", "Choice", "Track", "choose", "sightings", "track"]
 
 _TRUNK = [
     BLAZEPOSE33.index(name) for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
@@ -81,15 +80,15 @@ class Box:
         """
         place, _, at_s = text.partition("@")
         try:
-            box = Box(*(float(value) for value in place.split(",")), at_s=float(at_s))
-        except (TypeError, ValueError):
-            box = None
-        values = dataclasses.astuple(box) if box else (np.nan,)
-        if box is None or not np.isfinite(values).all() or box.w <= 0 or box.h <= 0:
+            x, y, w, h = (float(value) for value in place.split(","))
+            values = (x, y, w, h, float(at_s))
+        except ValueError:
+            values = (np.nan,) * 5
+        if not np.isfinite(values).all() or values[2] <= 0 or values[3] <= 0:
             raise ConfigurationError(
                 f"the box {text!r}", expected="x,y,w,h@seconds, such as 100,50,80,200@2.5"
             )
-        return box
+        return Box(*values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,6 +202,17 @@ def track(detections: Detections) -> list[Track]:
     paths = _reunite(paths, time_s, detections.size_px)
     paths.sort(key=lambda path: (path.frames[0], path.middles()[0][0]))
     return [_finished(path, number, detections) for number, path in enumerate(paths, 1)]
+
+
+def sightings(
+    detections: Detections,
+) -> list[tuple[NDArray[np.int64], list[NDArray[np.float64]]]]:
+    """Everybody's frames and landmarks, also those of ghosts, before anybody is reunited.
+
+    For :mod:`gaitmb.pose.hiding`, to which a person who is seen for a moment matters as much.
+    """
+    paths = _exchange_back(_assign(detections), detections.time_s)
+    return [(np.array(path.frames, dtype=np.int64), path.people) for path in paths]
 
 
 def choose(tracks: Sequence[Track], *, person: int | None = None, box: Box | None = None) -> Choice:
@@ -323,7 +333,7 @@ def _assign(detections: Detections) -> list[_Path]:
                 if costs[row, column] < 1:
                     open_paths[row].frames.append(frame)
                     open_paths[row].people.append(persons[column])
-                    taken.add(column)
+                    taken.add(int(column))
         paths += [_Path([frame], [one]) for n, one in enumerate(persons) if n not in taken]
     return paths
 

@@ -356,9 +356,9 @@ def _joined_by_turns(
 
 def _turns(body: _Body) -> tuple[Span, ...]:
     """Where the person turns round: from the widths and leads of shoulders, hips and nose."""
-    across = sum(
-        body.at(f"left_{joint}")[:, 0] - body.at(f"right_{joint}")[:, 0] for joint in ("shoulder", "hip")
-    )
+    across = np.zeros(len(body.time_s))
+    for joint in ("shoulder", "hip"):
+        across = across + body.at(f"left_{joint}")[:, 0] - body.at(f"right_{joint}")[:, 0]
     # Knees bend forwards and the nose is ahead of the shoulders; where feet are known they tell most.
     ahead = body.at("nose")[:, 0] - body.at("thorax")[:, 0] + body.feet_ahead
     for side in ("left", "right"):
@@ -479,7 +479,8 @@ def _chain(joints: NDArray[np.float64]) -> NDArray[np.float64]:
     """Length of trunk, thigh and shank in each frame, (T,): the longer leg of the two."""
 
     def apart(a: str, b: str) -> NDArray[np.float64]:
-        return np.linalg.norm(joints[:, H36M17.index(a)] - joints[:, H36M17.index(b)], axis=1)
+        bone = joints[:, H36M17.index(a)] - joints[:, H36M17.index(b)]
+        return np.asarray(np.linalg.norm(bone, axis=1))
 
     legs = [
         apart(f"{side}_hip", f"{side}_knee") + apart(f"{side}_knee", f"{side}_ankle")
