@@ -19,7 +19,7 @@ __all__ = ["BEYOND_S", "Circle", "face_circles"]
 #: A face is hidden this long before the first and after the last of its sightings.
 BEYOND_S = 0.7
 #: The same of somebody who was seen for a moment only, and may be nobody.
-_GHOST_BEYOND_S = 0.15
+_GHOST_BEYOND_S = 0.25
 #: By how much a circle grows per second away from a sighting, in radii, and the most.
 _GROWTH_PER_S, _MOST_GROWTH = 1.5, 0.8
 #: The fastest that a face is expected to go on, in radii per second.
@@ -27,7 +27,7 @@ _FASTEST = 6.0
 #: Who is lost may be whoever is found within this time and this many radii; the way between is hidden.
 _LINK_S, _LINK_RADII = 1.5, 16.0
 #: Seen for less than this, somebody may be a ghost.
-_TRUSTED_S = 0.4
+_TRUSTED_S = 0.2
 #: Shoulders over hips by this share of the trunk's length, or else nobody knows which end is up.
 _UPRIGHT = 0.5
 _HEAD = list(range(11))  # nose, eyes, ears and mouth
@@ -61,7 +61,7 @@ def face_circles(detections: Detections) -> list[list[Circle]]:
     >>> person[0, :11, :2] = 100, 50
     >>> person[0, 11:13, :2], person[0, 23:25, :2] = (100, 80), (100, 150)
     >>> nobody = np.zeros((0, 33, 4), np.float32)
-    >>> seen = Detections(np.arange(5) / 5, (200, 200), (nobody, person, nobody, person, nobody))
+    >>> seen = Detections(np.arange(5) / 10, (200, 200), (nobody, person, nobody, person, nobody))
     >>> [len(circles) > 0 for circles in face_circles(seen)]
     [True, True, True, True, True]
     """

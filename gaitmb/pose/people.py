@@ -42,6 +42,8 @@ _LEAST_S = 0.4
 _FIT_S = 0.5
 #: Trunks nearer than this, in body sizes, may have been exchanged.
 _CLOSE = 0.35
+#: A sighting off the way of so many before and after, by so many sizes and times the usual, is none.
+_NEIGHBOURS, _JUMP, _JUMP_RATIO = 3, 0.13, 4.0
 #: Someone may come back to the picture after at most this long.
 _RETURN_S = 20.0
 #: Share of the picture at its edges in which people leave it.
@@ -198,6 +200,7 @@ def track(detections: Detections) -> list[Track]:
     """
     time_s = detections.time_s
     paths = _exchange_back(_assign(detections), time_s)
+    paths = [_without_jumps(path, time_s) for path in paths]
     paths = [path for path in paths if _is_somebody(path, time_s)]
     paths = _reunite(paths, time_s, detections.size_px)
     paths.sort(key=lambda path: (path.frames[0], path.middles()[0][0]))
@@ -364,7 +367,10 @@ def _cost(path: _Path, person: NDArray[np.float64], time_s: NDArray[np.float64],
 def _velocity(path: _Path, time_s: NDArray[np.float64], end: int) -> NDArray[np.float64]:
     """Pixels per second of the trunk over the half second before the sighting `end`, shape (2,)."""
     frames = np.array(path.frames[max(0, end - 40) : end])
-    frames = frames[time_s[frames] >= time_s[frames[-1]] - _FIT_S]
+    lately = time_s[frames] >= time_s[frames[-1]] - _FIT_S
+    # After a gap there is little of late; what came before the gap still tells the way.
+    frames = frames[lately] if lately.sum() >= 6 else frames[-6:]
+    frames = frames[time_s[frames] >= time_s[frames[-1]] - 2 * _PATIENCE_S]
     if len(frames) < 4 or np.ptp(time_s[frames]) < 0.1:
         return np.zeros(2)
     people = path.people[end - len(frames) : end]
@@ -445,6 +451,31 @@ def _exchange(a: _Path, b: _Path, frame: int) -> None:
     cut_a, cut_b = (int(np.searchsorted(path.frames, frame)) for path in (a, b))
     a.frames[cut_a:], b.frames[cut_b:] = b.frames[cut_b:], a.frames[cut_a:]
     a.people[cut_a:], b.people[cut_b:] = b.people[cut_b:], a.people[cut_a:]
+
+
+def _without_jumps(path: _Path, time_s: NDArray[np.float64]) -> _Path:
+    """Without sightings in which the trunk is off the way that those before and after agree upon.
+
+    The model sometimes makes one body of two people; such a moment must not be anybody's.
+    """
+    if len(path.frames) < 2 * _NEIGHBOURS + 1:
+        return path
+    trunks = np.array([person[_TRUNK, :2] for person in path.people])
+    times = time_s[path.frames]
+    off = np.zeros(len(times))
+    for number in range(_NEIGHBOURS, len(times) - _NEIGHBOURS):
+        before, after = (
+            slice(number - _NEIGHBOURS, number),
+            slice(number + 1, number + 1 + _NEIGHBOURS),
+        )
+        start_s, end_s = np.median(times[before]), np.median(times[after])
+        share = (times[number] - start_s) / (end_s - start_s)
+        ends = [np.median(trunks[part], axis=0) for part in (before, after)]
+        expected = ends[0] + share * (ends[1] - ends[0])
+        off[number] = np.linalg.norm(trunks[number] - expected, axis=-1).max() / path.size()
+    usual = np.array([np.median(off[max(0, n - 8) : n + 9]) for n in range(len(off))])
+    kept = np.flatnonzero(off <= np.maximum(_JUMP, _JUMP_RATIO * usual))
+    return _Path([path.frames[n] for n in kept], [path.people[n] for n in kept], path.returned)
 
 
 def _is_somebody(path: _Path, time_s: NDArray[np.float64]) -> bool:
