@@ -97,3 +97,18 @@ def test_nobody_and_ghosts_are_nobody(stage):
     frames = (*[nobody] * 20, *ghost, *[nobody] * 20)
     assert track(Detections(np.arange(46) / 30, (1280, 720), frames)) == []
     assert choose([]).reasons[0].code == "nobody"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_identities_are_kept_when_both_are_lost_while_they_cross(stage, seed):
+    scene = stage.film(
+        stage.walker(5, -90, seed).at(-2.5, 5.0), stage.walker(5, 90, seed + 5).at(2.5, 5.2), seed=seed
+    )
+    hips = [person[:, 23, 0] for person in scene.people_px]
+    crossing = int(np.nanargmin(np.abs(hips[0] - hips[1])))
+    frames = list(scene.seen.frames)
+    frames[crossing - 8 : crossing + 9] = [np.zeros((0, 33, 4), np.float32)] * 17
+    tracks = track(Detections(scene.seen.time_s, scene.seen.size_px, tuple(frames)))
+    assert len(tracks) == 2
+    for one in tracks:
+        assert max(purity(scene, one, who) for who in (0, 1)) >= 0.99
