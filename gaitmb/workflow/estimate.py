@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import importlib.util
 import io
 import json
 import zipfile
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaitmb.data.pose import PoseSequence, to_h36m17
-from gaitmb.errors import QualityError
+from gaitmb.errors import MissingExtraError, QualityError
 from gaitmb.workflow.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -99,6 +100,10 @@ def see_video(
     from gaitmb.io.store import default_cache_folder, replacing
     from gaitmb.io.video import probe_video
     from gaitmb.pose.estimators import detect_people
+
+    for library in ("av", "mediapipe"):
+        if importlib.util.find_spec(library) is None:
+            raise MissingExtraError("estimating poses from video", "video")
     from gaitmb.pose.models import find_model
 
     folder = cache or default_cache_folder()
